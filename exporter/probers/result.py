@@ -1,0 +1,74 @@
+"""What a prober hands to the runner: plain facts, no metrics objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from model.names import Metric
+
+
+class Reason(StrEnum):
+    """Why a probe failed: a bounded set, so that it can be a label."""
+
+    DNS = "dns"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECT = "connect"
+    TLS = "tls"
+    TLS_EXPIRED = "tls_expired"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+    REDIRECTS = "redirects"
+    STATUS = "status"
+    BODY = "body"
+    AUTH = "auth"
+    TOO_MANY_CLIENTS = "too_many_clients"
+    QUERY = "query"
+    INTERNAL = "internal"
+
+
+class Health(StrEnum):
+    """What a target says of itself, in the words of the platform's health answers."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one metric. `labels` are in the catalogue's order, without `target`.
+
+    For a histogram `value` is unused; `buckets` are the counts per bucket (not cumulative, the
+    last one is +Inf) and `sum` is in the metric's unit.
+    """
+
+    metric: Metric
+    labels: tuple[str, ...] = ()
+    value: float = 0.0
+    buckets: tuple[int, ...] = ()
+    sum: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The outcome of one probe.
+
+    `duration` is in seconds, `ended_at` in unix seconds. `reason` is None exactly if the probe
+    succeeded. `detail` is for people and holds no secret.
+    """
+
+    health: Health
+    duration: float
+    ended_at: float
+    reason: Reason | None = None
+    detail: str = ""
+    samples: tuple[Sample, ...] = field(default=())
+
+    @property
+    def success(self) -> bool:
+        """Whether the target is up; degraded is up."""
+        return self.health is not Health.UNHEALTHY

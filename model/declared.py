@@ -1,0 +1,159 @@
+"""The base of everything a config declares: validated, frozen, and patient with mistakes.
+
+A mistake in one declaration must not hide the next one, so while a config is being loaded a bad
+declaration is noted, with the line it stands on, and evaluation goes on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a config file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a config: where it is, what is wrong, and what to do about it."""
+
+    what: str
+    where: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class ConfigError(Exception):
+    """A config that cannot be used; carries every problem that was found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass
+class _Loading:
+    """What is noted while one config file is evaluated."""
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+
+
+_loading: ContextVar[_Loading | None] = ContextVar("loading", default=None)
+
+
+@contextmanager
+def collecting(file: str) -> Iterator[list[Problem]]:
+    """Collect the problems of all declarations made inside, instead of raising at the first."""
+    loading = _Loading(file)
+    token = _loading.set(loading)
+    try:
+        yield loading.problems
+    finally:
+        _loading.reset(token)
+
+
+def refused(mistakes: list[str]) -> PydanticCustomError:
+    """The error a validator raises for several mistakes of one declaration at once."""
+    return PydanticCustomError("refused", "{text}", {"text": "; ".join(mistakes), "all": mistakes})
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """`; did you mean "x"?` where a known name is near, else an empty string."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+class Declared(BaseModel):
+    """Something a config declares. Settings are given by keyword and cannot change afterwards.
+
+    Raises pydantic.ValidationError on a mistake, unless a config is being loaded: then the
+    mistake joins the others and is reported with them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
+    # How a person refers to this kind of thing in a message; the class's name if not given.
+    title: ClassVar[str | None] = None
+    _place: Place | None = PrivateAttr(default=None)
+    _broken: bool = PrivateAttr(default=False)
+
+    def __init__(self, **settings: Any) -> None:
+        loading = _loading.get()
+        if loading is None:
+            super().__init__(**settings)
+            return
+        place = _calling_place(loading.file)
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            for details in error.errors(include_input=False, include_url=False):
+                loading.problems.extend(
+                    Problem(text, place) for text in self._explain(settings, details)
+                )
+            self._become_broken(settings)
+        self._place = place
+
+    @property
+    def place(self) -> Place | None:
+        """Where the config declares it, if it was loaded from a file."""
+        return self._place
+
+    @property
+    def broken(self) -> bool:
+        """Whether its own settings were refused, so that checks across declarations skip it."""
+        return self._broken
+
+    def _become_broken(self, settings: dict[str, Any]) -> None:
+        known = {name: value for name, value in settings.items() if name in type(self).model_fields}
+        stand_in = type(self).model_construct(**known)
+        object.__setattr__(self, "__dict__", stand_in.__dict__)
+        object.__setattr__(self, "__pydantic_fields_set__", stand_in.__pydantic_fields_set__)
+        object.__setattr__(self, "__pydantic_extra__", stand_in.__pydantic_extra__)
+        object.__setattr__(self, "__pydantic_private__", stand_in.__pydantic_private__)
+        self._broken = True
+
+    @classmethod
+    def _explain(cls, settings: dict[str, Any], details: ErrorDetails) -> list[str]:
+        name = settings.get("name")
+        who = cls.title or cls.__name__
+        subject = f'{who} "{name}"' if isinstance(name, str) else who
+        path = ".".join(str(part) for part in details["loc"])
+        if details["type"] == "refused":
+            return [f"{subject}: {mistake}" for mistake in details.get("ctx", {})["all"]]
+        if details["type"] == "extra_forbidden":
+            near = suggestion(path, list(cls.model_fields))
+            return [f'{subject}: there is no setting "{path}"{near}']
+        if details["type"] == "missing":
+            return [f'{subject}: the setting "{path}" is missing']
+        message = details["msg"].removeprefix("Value error, ")
+        return [f"{subject}: {path}: {message}" if path else f"{subject}: {message}"]
+
+
+def _calling_place(file: str) -> Place | None:
+    frame = sys._getframe(2)  # noqa: SLF001 - the line of the declaration is what a person needs
+    while frame is not None:
+        if frame.f_code.co_filename == file:
+            return Place(file, frame.f_lineno)
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None

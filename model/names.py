@@ -1,0 +1,309 @@
+"""Every metric that rules and dashboards may name: the one catalogue.
+
+Names that users of blackbox_exporter, postgres_exporter and redis_exporter already have on their
+dashboards are kept to the letter. This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MetricType(StrEnum):
+    """A metric's type, as in Prometheus' text format."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    # Counters whose known name lacks `_total`: promtool objects to TYPE counter on them.
+    UNTYPED = "untyped"
+
+
+class Scope(StrEnum):
+    """Who a metric speaks for, which decides how replicas of the exporter are collapsed."""
+
+    OBSERVED = "observed"  # a fact about a target that every replica sees for itself
+    PROCESS = "process"  # of one process; replicas differ and each counts
+    SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
+
+
+class Collapse(StrEnum):
+    """The aggregation that makes one fact of what several replicas observed."""
+
+    AVG = "avg"
+    MAX = "max"
+    MIN = "min"
+    SUM = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric family: its name, type, help, labels, and how replicas of it collapse.
+
+    `labels` are those that the exposition itself carries; Prometheus adds `job` and `instance`.
+    `buckets` are a histogram's upper bounds in its unit, without +Inf.
+    """
+
+    name: str
+    type: MetricType
+    help: str
+    labels: tuple[str, ...] = ()
+    scope: Scope = Scope.OBSERVED
+    collapse: Collapse = Collapse.AVG
+    buckets: tuple[float, ...] = ()
+
+
+_G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
+_T = ("target",)
+
+# --- every kind of target, added by the runner --------------------------------------------------
+PROBE_SUCCESS = Metric("probe_success", _G, "Whether the last probe succeeded.", ("target", "kind"))
+PROBE_DURATION = Metric(
+    "probe_duration_seconds", _G, "How long the last probe took.", ("target", "kind")
+)
+PROBE_FAILURE_REASON = Metric(
+    "monitoring_probe_failure_reason",
+    _G,
+    "1 for the reason why the last probe failed; absent after a success.",
+    ("target", "kind", "reason"),
+    collapse=Collapse.MAX,
+)
+PROBE_LAST_RESULT = Metric(
+    "monitoring_probe_last_result_timestamp_seconds",
+    _G,
+    "When the last probe ended.",
+    ("target", "kind"),
+    collapse=Collapse.MAX,
+)
+PROBES = Metric(
+    "monitoring_probes_total",
+    _C,
+    "Probes that ended, by result.",
+    ("target", "kind", "result"),
+    scope=Scope.PROCESS,
+    collapse=Collapse.SUM,
+)
+PROBE_START_DELAY = Metric(
+    "monitoring_probe_start_delay_seconds",
+    _H,
+    "How much later than due probes started.",
+    scope=Scope.PROCESS,
+    collapse=Collapse.SUM,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
+)
+TARGET_DEGRADED = Metric(
+    "monitoring_target_degraded",
+    _G,
+    "Whether the target answers, but calls itself degraded.",
+    ("target", "kind"),
+)
+TARGET_INFO = Metric(
+    "monitoring_target_info",
+    _G,
+    "Always 1: a target that this exporter is to probe, and the hash of the config that says so.",
+    ("target", "kind", "config"),
+    collapse=Collapse.MAX,
+)
+
+# --- HTTP, as in blackbox_exporter --------------------------------------------------------------
+PROBE_DNS_LOOKUP_TIME = Metric(
+    "probe_dns_lookup_time_seconds", _G, "How long resolving the target's name took.", _T
+)
+PROBE_IP_PROTOCOL = Metric(
+    "probe_ip_protocol", _G, "Whether the target was reached by IPv4 or by IPv6.", _T
+)
+PROBE_FAILED_DUE_TO_REGEX = Metric(
+    "probe_failed_due_to_regex", _G, "Whether a condition on the body or headers failed.", _T
+)
+PROBE_HTTP_STATUS_CODE = Metric(
+    "probe_http_status_code", _G, "The answer's status code, 0 if there was none.", _T
+)
+PROBE_HTTP_REDIRECTS = Metric("probe_http_redirects", _G, "How many redirects were followed.", _T)
+PROBE_HTTP_SSL = Metric("probe_http_ssl", _G, "Whether the last request was made over TLS.", _T)
+PROBE_HTTP_VERSION = Metric("probe_http_version", _G, "The answer's version of HTTP.", _T)
+PROBE_HTTP_CONTENT_LENGTH = Metric(
+    "probe_http_content_length", _G, "The answer's Content-Length in bytes, -1 if not given.", _T
+)
+PROBE_HTTP_UNCOMPRESSED_BODY_LENGTH = Metric(
+    "probe_http_uncompressed_body_length", _G, "Bytes of the answer's body, decompressed.", _T
+)
+PROBE_HTTP_DURATION = Metric(
+    "probe_http_duration_seconds",
+    _G,
+    "How long each phase took, summed over redirects.",
+    ("target", "phase"),
+)
+PROBE_SSL_EARLIEST_CERT_EXPIRY = Metric(
+    "probe_ssl_earliest_cert_expiry",
+    _G,
+    "When the first certificate of the chain expires, in unix time.",
+    _T,
+    collapse=Collapse.MIN,
+)
+PROBE_SSL_LAST_CHAIN_EXPIRY = Metric(
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    _G,
+    "When the last verified chain expires, in unix time; 0 if none was verified.",
+    _T,
+    collapse=Collapse.MIN,
+)
+PROBE_TLS_VERSION_INFO = Metric(
+    "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
+)
+
+# --- Postgres, as in postgres_exporter ----------------------------------------------------------
+PG_UP = Metric("pg_up", _G, "Whether a new connection to Postgres can be made and used.", _T)
+PG_LAST_SCRAPE_ERROR = Metric(
+    "pg_exporter_last_scrape_error", _G, "Whether any collector failed.", _T, collapse=Collapse.MAX
+)
+PG_COLLECTOR_SUCCESS = Metric(
+    "pg_scrape_collector_success",
+    _G,
+    "Whether a collector succeeded.",
+    ("target", "collector"),
+    collapse=Collapse.MIN,
+)
+PG_COLLECTOR_DURATION = Metric(
+    "pg_scrape_collector_duration_seconds",
+    _G,
+    "How long a collector took.",
+    ("target", "collector"),
+)
+PG_ROUND_TRIP = Metric(
+    "monitoring_pg_round_trip_seconds",
+    _H,
+    "Round trip of a trivial query; one that never came back counts as over every bucket.",
+    _T,
+    collapse=Collapse.SUM,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+)
+PG_STAT_ACTIVITY_COUNT = Metric(
+    "pg_stat_activity_count",
+    _G,
+    "Connections by database and state.",
+    ("target", "datname", "state"),
+)
+PG_SETTINGS_MAX_CONNECTIONS = Metric(
+    "pg_settings_max_connections", _G, "Postgres' setting max_connections.", _T
+)
+PG_DATABASE_SIZE = Metric(
+    "pg_database_size_bytes", _G, "Disk space of a database.", ("target", "datname")
+)
+PG_POSTMASTER_START_TIME = Metric(
+    "pg_postmaster_start_time_seconds", _G, "When Postgres started, in unix time.", _T
+)
+
+# --- Redis, as in redis_exporter ----------------------------------------------------------------
+REDIS_UP = Metric("redis_up", _G, "Whether a new connection to Redis can be made and used.", _T)
+REDIS_UPTIME = Metric("redis_uptime_in_seconds", _G, "How long Redis has been running.", _T)
+REDIS_CONNECTED_CLIENTS = Metric("redis_connected_clients", _G, "Connected clients.", _T)
+REDIS_CONFIG_MAXCLIENTS = Metric("redis_config_maxclients", _G, "Redis' setting maxclients.", _T)
+REDIS_BLOCKED_CLIENTS = Metric(
+    "redis_blocked_clients", _G, "Clients that wait in a blocking call.", _T
+)
+REDIS_MEMORY_USED = Metric("redis_memory_used_bytes", _G, "Memory that Redis has allocated.", _T)
+REDIS_MEMORY_MAX = Metric(
+    "redis_memory_max_bytes", _G, "Redis' setting maxmemory; 0 is no limit.", _T
+)
+REDIS_COMMANDS_PROCESSED = Metric(
+    "redis_commands_processed_total", _C, "Commands that Redis has processed.", _T
+)
+REDIS_KEYSPACE_HITS = Metric("redis_keyspace_hits_total", _C, "Look-ups that found a key.", _T)
+REDIS_KEYSPACE_MISSES = Metric("redis_keyspace_misses_total", _C, "Look-ups that found no key.", _T)
+REDIS_EVICTED_KEYS = Metric("redis_evicted_keys_total", _C, "Keys evicted by maxmemory.", _T)
+REDIS_DB_KEYS = Metric("redis_db_keys", _G, "Keys in a database.", ("target", "db"))
+
+# --- the exporter itself ------------------------------------------------------------------------
+_P = Scope.PROCESS
+BUILD_INFO = Metric(
+    "monitoring_build_info",
+    _G,
+    "Always 1: the exporter's version and Python's.",
+    ("version", "python"),
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+CONFIG_INFO = Metric(
+    "monitoring_config_info",
+    _G,
+    "Always 1: the hash of the config that the exporter runs with.",
+    ("sha256",),
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+CONFIG_LAST_RELOAD_SUCCESSFUL = Metric(
+    "monitoring_config_last_reload_successful",
+    _G,
+    "Whether the last attempt to load the config succeeded.",
+    scope=_P,
+    collapse=Collapse.MIN,
+)
+CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP = Metric(
+    "monitoring_config_last_reload_success_timestamp_seconds",
+    _G,
+    "When the config in use was loaded, in unix time.",
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+EVENT_LOOP_LAG = Metric(
+    "monitoring_event_loop_lag_seconds",
+    _G,
+    "The longest delay of the event loop in the last 15 s.",
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+PROBES_IN_FLIGHT = Metric(
+    "monitoring_probes_in_flight", _G, "Probes under way.", scope=_P, collapse=Collapse.SUM
+)
+ERRORS = Metric(
+    "monitoring_errors_total",
+    _C,
+    "Errors inside the exporter, by component; a failed probe is not one.",
+    ("component",),
+    scope=_P,
+    collapse=Collapse.SUM,
+)
+WATCHDOG_LAST_RECEIVED = Metric(
+    "monitoring_watchdog_last_received_timestamp_seconds",
+    _G,
+    "When Alertmanager last delivered Watchdog here, in unix time; 0 if never.",
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+RESIDENT_MEMORY = Metric(
+    "process_resident_memory_bytes", _G, "Resident memory.", scope=_P, collapse=Collapse.MAX
+)
+OPEN_FDS = Metric("process_open_fds", _G, "Open file descriptors.", scope=_P, collapse=Collapse.MAX)
+
+# --- the monitored services, Prometheus and Alertmanager ----------------------------------------
+_S = Scope.SERVICE
+UP = Metric(
+    "up",
+    _G,
+    "Whether Prometheus could scrape a target.",
+    ("job", "instance"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+ALERTS = Metric(
+    "ALERTS",
+    _G,
+    "Always 1: an alert that is pending or firing.",
+    ("alertname", "alertstate", "severity", "service"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+HTTP_REQUESTS = Metric(
+    "http_requests_total",
+    _C,
+    "Requests that a service has answered.",
+    ("method", "route", "status_code", "service"),
+    scope=_S,
+    collapse=Collapse.SUM,
+)
+
+
+def catalogue() -> dict[str, Metric]:
+    """Every metric by its name."""
+    return {value.name: value for value in globals().values() if isinstance(value, Metric)}

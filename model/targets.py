@@ -1,0 +1,191 @@
+"""What is probed: HTTP services, Postgres and Redis."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import model_validator
+
+from model.declared import Declared, refused
+from model.durations import Duration, prometheus, seconds
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+# Two failed probes have to fit into the alert's `for`, and one must not: see "From the break to
+# the page" in docs/architecture.md before changing any of the three.
+DEFAULT_INTERVAL = seconds(5)
+DEFAULT_TIMEOUT = seconds(3)
+DEFAULT_RETRY = seconds(2)
+
+
+class Target(Declared):
+    """Something that is probed on its own clock.
+
+    `interval`, `timeout` and `retry_interval` are lengths of time; after a success that is
+    followed by a failure the next probe starts `retry_interval` after it, so that one lost packet
+    is soon known for what it was.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    url: str
+    # The environment variable that overrides `url`, and whose NAME_FILE holds it as a secret.
+    variable: str
+    interval: Duration = DEFAULT_INTERVAL
+    timeout: Duration = DEFAULT_TIMEOUT
+    retry_interval: Duration = DEFAULT_RETRY
+    team: str | None = None
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        mistakes = list(self._mistakes())
+        if mistakes:
+            raise refused(mistakes)
+        return self
+
+    def _mistakes(self) -> list[str]:
+        mistakes = []
+        if not _NAME.fullmatch(self.name):
+            mistakes.append(
+                "name: use lower-case letters, digits, '-', '_' and '.', at most 63, "
+                "starting and ending with a letter or digit"
+            )
+        if self.interval < seconds(1):
+            mistakes.append(f"interval: {prometheus(self.interval)} is under the least, 1s")
+        if self.timeout <= timedelta(0):
+            mistakes.append("timeout: must be longer than 0s")
+        elif self.timeout >= self.interval:
+            mistakes.append(
+                f"timeout: {prometheus(self.timeout)} must be shorter than the interval, "
+                f"{prometheus(self.interval)}, or probes of one target would overlap"
+            )
+        if self.retry_interval <= timedelta(0):
+            mistakes.append("retry_interval: must be longer than 0s")
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.variable):
+            mistakes.append("variable: write an environment variable's name in capitals")
+        mistakes.extend(url_mistakes(self.url, self.schemes()))
+        return mistakes
+
+    @classmethod
+    def schemes(cls) -> tuple[str, ...]:
+        """The schemes that a URL of this kind may have."""
+        raise NotImplementedError
+
+
+def url_mistakes(url: str, schemes: tuple[str, ...], *, secret: bool = False) -> list[str]:
+    """What is wrong with a URL, in words that never repeat a password; empty if nothing is.
+
+    `secret` says that it comes from the environment or a file, where it may hold credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return ["url: is not a URL: its host or port cannot be read"]
+    mistakes = []
+    if parts.scheme not in schemes:
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        mistakes.append(f"url: must start with {wanted}")
+    elif not host:
+        mistakes.append("url: has no host")
+    if parts.password and not secret:
+        mistakes.append(
+            "url: a password does not belong in the config, which is compiled into files that "
+            "people read; give the whole URL in the environment or in NAME_FILE"
+        )
+    return mistakes
+
+
+class Service(Target):
+    """A service of the platform, probed by HTTP.
+
+    `port` is short for `url="http://<name>:<port>"`. It is up when the answer has one of
+    `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
+    down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics.
+    """
+
+    kind: ClassVar[str] = "http"
+    title: ClassVar[str | None] = "Service"
+    port: int | None = None
+    url: str = ""
+    variable: str = ""
+    path: str = "/health"
+    metrics_path: str | None = "/metrics"
+    statuses: tuple[int, ...] = (200,)
+    up: tuple[str, ...] = ("healthy", "ok", "ready")
+    degraded: tuple[str, ...] = ("degraded",)
+    # None: whatever has answered is what counts (the status code alone), without a JSON body.
+    status_field: str | None = "status"
+    ca_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, settings: dict[str, object]) -> dict[str, object]:
+        name, port = settings.get("name"), settings.get("port")
+        filled = dict(settings)
+        if "url" not in settings and isinstance(name, str) and isinstance(port, int):
+            filled["url"] = f"http://{name}:{port}"
+        if "variable" not in settings and isinstance(name, str):
+            filled["variable"] = service_variable(name)
+        return filled
+
+    def _mistakes(self) -> list[str]:
+        if not self.url:
+            return ["give its port, or its url"]
+        mistakes = super()._mistakes()
+        if self.port is not None and not 0 < self.port < 65536:
+            mistakes.append(f"port: {self.port} is not between 1 and 65535")
+        mistakes.extend(
+            f"{setting}: must start with /"
+            for setting, path in (("path", self.path), ("metrics_path", self.metrics_path))
+            if path is not None and not path.startswith("/")
+        )
+        mistakes.extend(
+            f"statuses: {status} is not between 200 and 599"
+            for status in self.statuses
+            if not 200 <= status <= 599
+        )
+        if both := sorted(set(self.up) & set(self.degraded)):
+            mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
+        return mistakes
+
+    @classmethod
+    def schemes(cls) -> tuple[str, ...]:
+        return ("http", "https")
+
+
+def service_variable(name: str) -> str:
+    """The environment variable that overrides a service's URL: `AUTH_SERVICE_URL`."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
+
+
+class Postgres(Target):
+    """A Postgres server, probed by connecting to it and by its statistics views."""
+
+    kind: ClassVar[Literal["postgres"]] = "postgres"
+    title: ClassVar[str | None] = "Postgres"
+    name: str = "postgresql"
+    url: str = "postgresql://monitoring@postgresql:5432/monitoring_prod"
+    variable: str = "DATABASE_URL"
+
+    @classmethod
+    def schemes(cls) -> tuple[str, ...]:
+        return ("postgresql", "postgres")
+
+
+class Redis(Target):
+    """A Redis server, probed by connecting to it and by INFO."""
+
+    kind: ClassVar[Literal["redis"]] = "redis"
+    title: ClassVar[str | None] = "Redis"
+    name: str = "redis"
+    url: str = "redis://redis:6379/0"
+    variable: str = "REDIS_URL"
+
+    @classmethod
+    def schemes(cls) -> tuple[str, ...]:
+        return ("redis", "rediss")
