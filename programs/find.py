@@ -1,0 +1,101 @@
+"""Where a program is: named in the environment, on the PATH, in the cache, or fetched."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.errors import FetchError, MissingProgramError
+from programs.fetch import by_version, cached, fetch
+from programs.sources import distribution
+from programs.system import System
+from programs.table import PROGRAMS, Program
+
+
+def find(name: str, system: System | None = None) -> Path:
+    """The path to run a program of PROGRAMS by, fetched if it is nowhere.
+
+    Raises MissingProgramError, whose one line says what to do.
+    """
+    program, system = PROGRAMS[name], system or System()
+    found = _named(program, system) or _installed(program, system)
+    return found or _fetched(program, system)
+
+
+def version(path: Path) -> str:
+    """What the program says is its version; raises MissingProgramError if it does not run."""
+    try:
+        result = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise MissingProgramError(f"{path} does not run: {error.strerror}") from error
+    number = re.search(r"\d+(\.\d+)+", result.stdout)
+    if result.returncode != 0 or number is None:
+        said = result.stdout.strip().partition("\n")[0]
+        raise MissingProgramError(f"{path} --version ends with {result.returncode}: {said}")
+    return number[0]
+
+
+def _named(program: Program, system: System) -> Path | None:
+    value = system.environment.get(program.variable)
+    if not value:
+        return None
+    path = Path(value).absolute()
+    if program.together:
+        path /= program.name
+    if not _runs(path):
+        raise MissingProgramError(
+            f"{program.variable}={value}: {path} is not a program that can be run; "
+            f"correct {program.variable} or unset it"
+        )
+    return path
+
+
+def _installed(program: Program, system: System) -> Path | None:
+    directories = [Path(entry).absolute() for entry in system.path.split(os.pathsep) if entry]
+    if program.together:
+        # Debian keeps Postgres' server programs off the PATH.
+        directories += sorted(system.postgresql.glob("*/bin"), key=by_version, reverse=True)
+    return _first(program, directories)
+
+
+def _fetched(program: Program, system: System) -> Path:
+    try:
+        distribution(system)
+        unpacked = cached(program.selection, system) or fetch(program.selection, None, system)
+    except FetchError as error:
+        raise _missing(program, str(error)) from error
+    found = _first(program, unpacked.directories())
+    if found is None:
+        raise _missing(program, f"the packages in {unpacked.directory} do not hold it")
+    return found
+
+
+def _first(program: Program, directories: list[Path]) -> Path | None:
+    return next(_candidates(program, directories), None)
+
+
+def _candidates(program: Program, directories: list[Path]) -> Iterator[Path]:
+    for directory in directories:
+        if all(_runs(directory / name) for name in program.together):
+            yield from filter(_runs, (directory / name for name in program.files))
+
+
+def _runs(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _missing(program: Program, reason: str) -> MissingProgramError:
+    packages = " and ".join(program.packages)
+    plural = "packages" if len(program.packages) > 1 else "package"
+    return MissingProgramError(
+        f"{program.name} is not on the PATH and could not be fetched: {reason}; install Debian's "
+        f"{plural} {packages}, put {program.name} on the PATH, or name it in {program.variable}"
+    )
