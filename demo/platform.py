@@ -1,0 +1,431 @@
+"""A simulated platform: one real HTTP server per service, and faults to set on each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+HOST = "127.0.0.1"
+
+REQUESTS_PER_SECOND = 4.0
+REQUESTS_PER_ERROR = 200
+TICK_SECONDS = 0.25
+BIND_SECONDS = 5.0
+DROP_SECONDS = 5.0
+
+REQUEST_LABELS = ("method", "route", "status_code")
+ROUTES = (
+    ("GET", "/api/v1/items", "200"),
+    ("GET", "/api/v1/items/:id", "200"),
+    ("POST", "/api/v1/items", "201"),
+)
+# Seven durations and three routes share no factor, so every route sees every duration.
+DURATIONS_SECONDS = (0.004, 0.009, 0.012, 0.018, 0.035, 0.07, 0.16)
+BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """One series that only some services expose; its value follows the requests served so far."""
+
+    name: str
+    type: Literal["counter", "gauge"]
+    help: str
+    value: Callable[[int], float]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def _queue_size(queue_name: str, least: int, period: int) -> Extra:
+    return Extra(
+        name="queue_size",
+        type="gauge",
+        help="Jobs waiting in the queue.",
+        value=lambda served: least + served % period,
+        labels=MappingProxyType({"queue_name": queue_name}),
+    )
+
+
+EXTRAS: Mapping[str, tuple[Extra, ...]] = MappingProxyType(
+    {
+        "queue-service": (_queue_size("default", 20, 30), _queue_size("webhooks", 5, 12)),
+        "minting-service": (
+            _queue_size("mints", 10, 20),
+            Extra("mints_total", "counter", "Mints finished.", lambda served: served // 8),
+            Extra("mints_failed_total", "counter", "Mints failed.", lambda served: served // 1600),
+        ),
+        "notification-service": (
+            Extra(
+                "notification_queue_depth",
+                "gauge",
+                "Notifications waiting to be sent.",
+                lambda served: 3 + served % 9,
+            ),
+        ),
+    }
+)
+
+
+@dataclass
+class _RequestSeries:
+    bucket_counts: list[int] = field(default_factory=lambda: [0] * len(BUCKETS_SECONDS))
+    count: int = 0
+    total_seconds: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.count += 1
+        self.total_seconds += seconds
+        for position, bound in enumerate(BUCKETS_SECONDS):
+            self.bucket_counts[position] += seconds <= bound
+
+    def buckets(self) -> list[tuple[str, float]]:
+        bounds = [str(bound) for bound in BUCKETS_SECONDS]
+        return [*zip(bounds, map(float, self.bucket_counts), strict=True), ("+Inf", self.count)]
+
+
+class Traffic(Collector):
+    """What one service has served since it started, as the metric families of `GET /metrics`.
+
+    The n-th request always takes the same route, the same time and the same outcome, so two runs
+    of the demo show the same figures; one request in `REQUESTS_PER_ERROR` ends in a 500.
+    """
+
+    def __init__(self, extras: Iterable[Extra] = ()) -> None:
+        self.served = 0
+        self._due = 0.0
+        self._extras = tuple(extras)
+        # Every series exists from the start: a rate over a series born at 1 misses that 1.
+        self._series = {
+            (method, route, outcome): _RequestSeries()
+            for method, route, status_code in ROUTES
+            for outcome in (status_code, "500")
+        }
+
+    def advance(self, seconds: float) -> None:
+        """Serve the requests that fall due in the next so many seconds."""
+        self._due += seconds * REQUESTS_PER_SECOND
+        while self._due >= 1:
+            self._due -= 1
+            self._serve_one()
+
+    def _serve_one(self) -> None:
+        method, route, status_code = ROUTES[self.served % len(ROUTES)]
+        seconds = DURATIONS_SECONDS[self.served % len(DURATIONS_SECONDS)]
+        self.served += 1
+        outcome = "500" if self.served % REQUESTS_PER_ERROR == 0 else status_code
+        self._series[method, route, outcome].observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """The families; built from plain numbers, so that no `_created` sample comes along."""
+        requests = CounterMetricFamily(
+            "http_requests_total", "HTTP requests served.", labels=REQUEST_LABELS
+        )
+        durations = HistogramMetricFamily(
+            "http_request_duration_seconds", "Time to serve a request.", labels=REQUEST_LABELS
+        )
+        for labels, series in self._series.items():
+            requests.add_metric(labels, series.count)
+            durations.add_metric(labels, series.buckets(), series.total_seconds)
+        yield requests
+        yield durations
+        yield from self._extra_families()
+
+    def _extra_families(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for extra in self._extras:
+            family = families.setdefault(extra.name, _family(extra))
+            family.add_sample(extra.name, dict(extra.labels), extra.value(self.served))
+        yield from families.values()
+
+
+def _family(extra: Extra) -> Metric:
+    kind = CounterMetricFamily if extra.type == "counter" else GaugeMetricFamily
+    return kind(extra.name, extra.help, labels=tuple(extra.labels))
+
+
+@dataclass(frozen=True)
+class _Behaviour:
+    status_code: int = 200
+    status: str = "healthy"
+    delay_seconds: float = 0.0
+    fails_once: bool = False
+
+
+class SimulatedService:
+    """One service: a listening socket of its own, `/health`, `/metrics`, and faults.
+
+    Faults add up until `repair` clears them all. `crash`, `hang` and `delay` concern every
+    request; `fail`, `degrade` and `fail_once` concern `/health` only.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.health_requests = 0
+        self._traffic = Traffic()
+        self._registry = CollectorRegistry()
+        self._started_at = 0.0
+        self._behaviour = _Behaviour()
+        self._hang: asyncio.Event | None = None
+        self._socket: socket.socket | None = None
+        self._port: int | None = None
+        self._web: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+        # Two callers may crash and repair at the same moment; the socket has one owner at a time.
+        self._lock = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash. RuntimeError before `start`."""
+        if self._port is None:
+            raise RuntimeError(f"{self.name} has no address before it is started")
+        return f"http://{HOST}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen on a free port. RuntimeError if already started, OSError if no port is free."""
+        async with self._lock:
+            if self._socket is not None:
+                raise RuntimeError(f"{self.name} is already started")
+            self._socket = await _bind(0, self.name)
+            self._port = self._socket.getsockname()[1]
+            await self._listen(self._socket)
+
+    async def stop(self) -> None:
+        """Close every socket and end every request; does nothing when not started."""
+        async with self._lock:
+            await self._close()
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = None
+            self._port = None
+            self._clear_faults()
+
+    async def crash(self) -> None:
+        """Refuse connections and drop the open ones, as when the process died.
+
+        OSError if the port cannot be held within `BIND_SECONDS`, RuntimeError before `start`.
+        """
+        async with self._lock:
+            if self._socket is None or self._port is None:
+                raise RuntimeError(f"{self.name} is not started")
+            if self._listener is None:
+                return
+            await self._close()
+            self._socket.close()
+            # Bound but not listening: connections are refused, and nobody else gets the port,
+            # not even a client whose own port is chosen at random.
+            self._socket = await _bind(self._port, self.name)
+
+    def hang(self) -> None:
+        """Accept connections and answer nothing until repaired."""
+        self._hang = self._hang or asyncio.Event()
+
+    def fail(self, status: int = 500) -> None:
+        """Answer `/health` with this HTTP status and `unhealthy`. ValueError outside 200..599."""
+        if not 200 <= status <= 599:
+            raise ValueError(f"not a final HTTP status: {status}")
+        self._behaviour = replace(self._behaviour, status_code=status, status="unhealthy")
+
+    def degrade(self) -> None:
+        """Answer `/health` with 200 and `degraded`."""
+        self._behaviour = replace(self._behaviour, status_code=200, status="degraded")
+
+    def delay(self, seconds: float) -> None:
+        """Answer every request this many seconds late. ValueError if negative."""
+        if seconds < 0:
+            raise ValueError(f"a delay cannot be negative: {seconds}")
+        self._behaviour = replace(self._behaviour, delay_seconds=seconds)
+
+    def fail_once(self) -> None:
+        """Reset the connection of the next request to `/health`, then be well again.
+
+        Clients that retry a GET by themselves, as aiohttp's does once, hide this from their users.
+        """
+        self._behaviour = replace(self._behaviour, fails_once=True)
+
+    async def repair(self) -> None:
+        """Clear every fault; after a crash, listen on the same port with counters from zero.
+
+        RuntimeError before `start`, OSError if the port cannot be listened on.
+        """
+        async with self._lock:
+            if self._socket is None:
+                raise RuntimeError(f"{self.name} is not started")
+            self._clear_faults()
+            if self._listener is None:
+                await self._listen(self._socket)
+
+    def advance(self, seconds: float) -> None:
+        """Let this many seconds of traffic pass; none while crashed or hanging."""
+        if self._listener is not None and self._hang is None:
+            self._traffic.advance(seconds)
+
+    def _clear_faults(self) -> None:
+        self._behaviour = _Behaviour()
+        if self._hang is not None:
+            self._hang.set()
+        self._hang = None
+
+    async def _listen(self, bound: socket.socket) -> None:
+        self._traffic = Traffic(EXTRAS.get(self.name, ()))
+        self._registry = CollectorRegistry()
+        self._registry.register(self._traffic)
+        self._started_at = time.monotonic()
+        # A request that hangs must end when its client goes away.
+        self._web = web.Server(self._answer, handler_cancellation=True, access_log=None)
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._web, sock=bound)
+
+    async def _close(self) -> None:
+        if self._listener is None or self._web is None:
+            return
+        listener, self._listener = self._listener, None
+        listener.close()
+        await _drop_connections(self._web)
+        await listener.wait_closed()
+        self._web = None
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        path = request.path if request.method == "GET" else None
+        self.health_requests += path == "/health"
+        while self._hang is not None:
+            await self._hang.wait()
+        await asyncio.sleep(self._behaviour.delay_seconds)
+        if path == "/health":
+            return self._health(request)
+        if path == "/metrics":
+            return self._metrics()
+        return web.json_response({"error": "Not found"}, status=404)
+
+    def _health(self, request: web.BaseRequest) -> web.Response:
+        behaviour = self._behaviour
+        if behaviour.fails_once:
+            self._behaviour = replace(behaviour, fails_once=False)
+            _reset(request.transport)
+        body = {
+            "status": behaviour.status,
+            "service": self.name,
+            "uptime": round(time.monotonic() - self._started_at, 3),
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        return web.json_response(body, status=behaviour.status_code)
+
+    def _metrics(self) -> web.Response:
+        return web.Response(
+            body=generate_latest(self._registry),
+            headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4},
+        )
+
+
+class Platform:
+    """The services of these names, each on a free port, with steady simulated traffic.
+
+    ValueError if a name is given twice.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        if len(set(names)) != len(names):
+            raise ValueError(f"a service is named twice: {', '.join(sorted(names))}")
+        self.services: Mapping[str, SimulatedService] = MappingProxyType(
+            {name: SimulatedService(name) for name in names}
+        )
+        self._traffic: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start every service and the traffic; on an error nothing stays open."""
+        try:
+            for service in self.services.values():
+                await service.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._traffic = asyncio.create_task(self._run_traffic(), name="simulated traffic")
+
+    async def stop(self) -> None:
+        """Stop the traffic and every service; raises what ended the traffic early, if anything."""
+        traffic, self._traffic = self._traffic, None
+        if traffic is not None:
+            traffic.cancel()
+        for service in self.services.values():
+            await service.stop()
+        if traffic is not None:
+            await asyncio.wait([traffic])
+            if not traffic.cancelled():
+                traffic.result()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def _run_traffic(self) -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for service in self.services.values():
+                service.advance(now - before)
+            before = now
+
+
+async def _bind(port: int, name: str) -> socket.socket:
+    deadline = time.monotonic() + BIND_SECONDS
+    while True:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((HOST, port))
+        except OSError as error:
+            bound.close()
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise OSError(
+                    error.errno, f"{name} cannot have {HOST}:{port}: {error.strerror}"
+                ) from error
+        else:
+            return bound
+        await asyncio.sleep(0.1)
+
+
+def _reset(transport: asyncio.Transport | None) -> None:
+    if transport is None:
+        return
+    peer = transport.get_extra_info("socket")
+    # The other side may have gone already; then there is nothing to reset.
+    with contextlib.suppress(OSError):
+        # Lingering for 0 s makes the kernel send RST, and leaves no TIME_WAIT on the port.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+async def _drop_connections(server: web.Server) -> None:
+    # An accepted socket shows up among the connections a few turns of the loop later.
+    for _ in range(5):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(DROP_SECONDS):
+        while connections := server.connections:
+            for connection in connections:
+                _reset(connection.transport)
+            await asyncio.sleep(0)
