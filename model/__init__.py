@@ -1,0 +1,63 @@
+"""What a config is made of. `config.py` imports from here and from nowhere else."""
+
+from model import names as metrics
+from model.alerts import Alert
+from model.durations import days, hours, minutes, seconds
+from model.people import (
+    BusinessHours,
+    Contact,
+    Email,
+    EscalationStep,
+    PagerDuty,
+    Severity,
+    Slack,
+)
+from model.platform import Platform, Prometheus
+from model.promql import (
+    CONFIG_SHA256,
+    Aggregate,
+    Always,
+    Count,
+    Match,
+    OrZero,
+    TimeUntil,
+    Unless,
+    observed,
+    quantile,
+    rate,
+    select,
+)
+from model.targets import Postgres, Redis, Service
+
+__all__ = [
+    "CONFIG_SHA256",
+    "Aggregate",
+    "Alert",
+    "Always",
+    "BusinessHours",
+    "Contact",
+    "Count",
+    "Email",
+    "EscalationStep",
+    "Match",
+    "OrZero",
+    "PagerDuty",
+    "Platform",
+    "Postgres",
+    "Prometheus",
+    "Redis",
+    "Service",
+    "Severity",
+    "Slack",
+    "TimeUntil",
+    "Unless",
+    "days",
+    "hours",
+    "metrics",
+    "minutes",
+    "observed",
+    "quantile",
+    "rate",
+    "seconds",
+    "select",
+]

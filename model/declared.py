@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -70,6 +71,17 @@ def collecting(file: str) -> Iterator[list[Problem]]:
         _loading.reset(token)
 
 
+def report(what: str) -> None:
+    """Note a mistake made outside a declaration's settings, such as in an expression.
+
+    Raises ConfigError unless a config is being loaded.
+    """
+    loading = _loading.get()
+    if loading is None:
+        raise ConfigError([Problem(what)])
+    loading.problems.append(Problem(what, _calling_place(loading.file)))
+
+
 def refused(mistakes: list[str]) -> PydanticCustomError:
     """The error a validator raises for several mistakes of one declaration at once."""
     return PydanticCustomError("refused", "{text}", {"text": "; ".join(mistakes), "all": mistakes})
@@ -89,10 +101,15 @@ class Declared(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        validate_default=True,
+        # Inputs may hold what must not be printed.
+        hide_input_in_errors=True,
     )
     # How a person refers to this kind of thing in a message; the class's name if not given.
-    title: ClassVar[str | None] = None
+    noun: ClassVar[str | None] = None
     _place: Place | None = PrivateAttr(default=None)
     _broken: bool = PrivateAttr(default=False)
 
@@ -134,7 +151,7 @@ class Declared(BaseModel):
     @classmethod
     def _explain(cls, settings: dict[str, Any], details: ErrorDetails) -> list[str]:
         name = settings.get("name")
-        who = cls.title or cls.__name__
+        who = cls.noun or cls.__name__
         subject = f'{who} "{name}"' if isinstance(name, str) else who
         path = ".".join(str(part) for part in details["loc"])
         if details["type"] == "refused":
@@ -149,11 +166,9 @@ class Declared(BaseModel):
 
 
 def _calling_place(file: str) -> Place | None:
-    frame = sys._getframe(2)  # noqa: SLF001 - the line of the declaration is what a person needs
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - no public call walks frames this cheaply
     while frame is not None:
         if frame.f_code.co_filename == file:
             return Place(file, frame.f_lineno)
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
     return None

@@ -109,7 +109,7 @@ class Service(Target):
     """
 
     kind: ClassVar[str] = "http"
-    title: ClassVar[str | None] = "Service"
+    noun: ClassVar[str | None] = "Service"
     port: int | None = None
     url: str = ""
     variable: str = ""
@@ -167,7 +167,7 @@ class Postgres(Target):
     """A Postgres server, probed by connecting to it and by its statistics views."""
 
     kind: ClassVar[Literal["postgres"]] = "postgres"
-    title: ClassVar[str | None] = "Postgres"
+    noun: ClassVar[str | None] = "Postgres"
     name: str = "postgresql"
     url: str = "postgresql://monitoring@postgresql:5432/monitoring_prod"
     variable: str = "DATABASE_URL"
@@ -181,7 +181,7 @@ class Redis(Target):
     """A Redis server, probed by connecting to it and by INFO."""
 
     kind: ClassVar[Literal["redis"]] = "redis"
-    title: ClassVar[str | None] = "Redis"
+    noun: ClassVar[str | None] = "Redis"
     name: str = "redis"
     url: str = "redis://redis:6379/0"
     variable: str = "REDIS_URL"

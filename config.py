@@ -1,0 +1,376 @@
+"""THE config: what the platform is, what is watched, and who is told.
+
+After a change run `make rules`. A mistake is reported with its line, all mistakes at once.
+"""
+
+from model import (
+    CONFIG_SHA256,
+    Alert,
+    Always,
+    BusinessHours,
+    Contact,
+    Count,
+    Email,
+    EscalationStep,
+    Match,
+    OrZero,
+    PagerDuty,
+    Platform,
+    Postgres,
+    Prometheus,
+    Redis,
+    Service,
+    Severity,
+    Slack,
+    TimeUntil,
+    Unless,
+    days,
+    hours,
+    metrics,
+    minutes,
+    observed,
+    quantile,
+    seconds,
+    select,
+)
+
+# --- What is watched ----------------------------------------------------------------------------
+# A service's URL is http://<name>:<port>; the environment overrides it (AUTH_SERVICE_URL).
+
+SERVICES = (
+    Service(name="auth-service", port=3000),
+    Service(name="venue-service", port=3001),
+    Service(name="event-service", port=3002),
+    Service(name="ticket-service", port=3003),
+    Service(name="payment-service", port=3004),
+    Service(name="marketplace-service", port=3005),
+    Service(name="analytics-service", port=3006),
+    Service(name="notification-service", port=3007),
+    Service(name="integration-service", port=3008),
+    Service(name="compliance-service", port=3009),
+    Service(name="queue-service", port=3010),
+    Service(name="search-service", port=3011),
+    Service(name="file-service", port=3012),
+    Service(name="blockchain-service", port=3013),
+    Service(name="order-service", port=3014),
+    Service(name="minting-service", port=3015),
+    Service(name="transfer-service", port=3016),
+    # The exporter itself. /status depends on no target, so we are never ill because others are.
+    Service(name="monitoring-service", port=3017, path="/status"),
+    Service(name="scanning-service", port=3018),
+    Service(name="blockchain-indexer", port=3019),
+    Service(name="api-gateway", port=3020),
+)
+
+# Credentials belong in DATABASE_URL and REDIS_URL, or in the files DATABASE_URL_FILE and
+# REDIS_URL_FILE name; these are the addresses without them.
+POSTGRES = (Postgres(name="postgresql", url="postgresql://monitoring@postgresql/monitoring_prod"),)
+REDIS = (Redis(name="redis", url="redis://redis:6379/0"),)
+
+# --- Who is told --------------------------------------------------------------------------------
+
+SECRETS = "/etc/alertmanager/secrets"
+
+CHANNELS = (
+    Email(
+        to=("oncall@tickettoken.com",),
+        sender="monitoring@tickettoken.com",
+        smarthost="smtp.tickettoken.com:587",
+        username="monitoring@tickettoken.com",
+        password_file=f"{SECRETS}/smtp_password",
+    ),
+    Slack(webhook_url_file=f"{SECRETS}/slack_webhook_url", channel="#monitoring-alerts"),
+    PagerDuty(routing_key_file=f"{SECRETS}/pagerduty_routing_key"),
+)
+
+CONTACTS = (
+    Contact(role="on-call", title="On-call engineer", email="oncall@tickettoken.com"),
+    Contact(
+        role="on-call-primary",
+        title="On-call engineer (primary)",
+        phone="+1-555-0001",
+        when="after-hours",
+    ),
+    Contact(
+        role="on-call-backup",
+        title="On-call engineer (backup)",
+        phone="+1-555-0002",
+        when="after-hours",
+    ),
+    Contact(role="team-lead", title="Team lead", email="teamlead@tickettoken.com"),
+    Contact(role="manager", title="Engineering manager", phone="+1-555-0100"),
+    Contact(role="cto", title="CTO", phone="+1-555-0200", when="emergency"),
+    Contact(role="ceo", title="CEO", phone="+1-555-0300", when="emergency"),
+)
+
+SEVERITIES = (
+    Severity(
+        name="critical",
+        response_time=minutes(5),
+        channels=("email", "slack", "pagerduty"),
+        escalation=(
+            EscalationStep(after=minutes(5), to="team-lead"),
+            EscalationStep(after=minutes(10), to="manager"),
+        ),
+        # All services that one evaluation finds down arrive together: a second is enough.
+        group_wait=seconds(1),
+        group_interval=seconds(30),
+    ),
+    Severity(
+        name="error",
+        response_time=minutes(15),
+        channels=("email", "slack"),
+        escalation=(EscalationStep(after=minutes(15), to="team-lead"),),
+    ),
+    Severity(
+        name="warning",
+        response_time=hours(1),
+        channels=("slack",),
+        escalation=(EscalationStep(after=hours(1), to="on-call"),),
+        group_wait=seconds(30),
+        group_interval=minutes(5),
+    ),
+    Severity(
+        name="info",
+        response_time=None,
+        channels=("email",),
+        group_wait=seconds(30),
+        group_interval=minutes(5),
+        repeat_interval=hours(12),
+        business_hours_only=True,
+    ),
+)
+
+# --- What people are told about -----------------------------------------------------------------
+# Two failed probes in a row fit into 10 s, one never does; docs/architecture.md has the budget.
+# Once firing, an alert outlives a gap of six scrapes before it counts as resolved.
+
+CONFIRMED = seconds(10)
+OUTLIVE_A_GAP = seconds(30)
+
+ALERTS = (
+    Alert(
+        name="ServiceDown",
+        group="availability",
+        expr=observed(metrics.PROBE_SUCCESS, kind="http") < "0.5",
+        for_=CONFIRMED,
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="{{ $labels.target }} is down",
+        description=(
+            "Most health checks of {{ $labels.target }} have failed for 10 s: it did not answer "
+            "in time, or its answer did not say that it is healthy."
+        ),
+        symptoms="The service's health check fails.",
+        investigation=(
+            "Why does the check fail? `monitoring_probe_failure_reason` and `/health` say.",
+            "Look at the service's logs and its last deployment.",
+            "Check what it depends on: database, Redis, other services.",
+        ),
+        actions=("Restart the service.", "Roll back the last deployment."),
+    ),
+    Alert(
+        name="ServiceDegraded",
+        group="availability",
+        expr=observed(metrics.TARGET_DEGRADED, kind="http") > "0.5",
+        for_=minutes(2),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="warning",
+        summary="{{ $labels.target }} calls itself degraded",
+        description=(
+            "{{ $labels.target }} has answered its health check with the status degraded "
+            "for 2 minutes: it works, but not as it should."
+        ),
+        symptoms="The health check answers, with the status degraded.",
+        investigation=("The answer's body says which of its dependencies is in trouble.",),
+        actions=("Mend the dependency that the answer names.",),
+    ),
+    Alert(
+        name="TargetNotProbed",
+        cause="silent",
+        group="availability",
+        expr=Unless(
+            observed(
+                metrics.TARGET_INFO, by=("target", "kind"), config=CONFIG_SHA256, over=hours(1)
+            ),
+            observed(metrics.PROBE_SUCCESS),
+            on=("target",),
+        ),
+        for_=minutes(1),
+        severity="error",
+        summary="{{ $labels.target }} is not being probed",
+        description=(
+            "{{ $labels.target }} was known in the last hour, but has had no fresh result for a "
+            "minute: whether it is up is unknown."
+        ),
+        symptoms="No result of its probes is younger than three intervals.",
+        investigation=(
+            "Is the exporter that probes it up, and not overloaded?",
+            "`monitoring_errors_total` counts errors inside the exporter; its log names them.",
+        ),
+        actions=("Restart the exporter.",),
+    ),
+    Alert(
+        name="TargetNotProbed",
+        cause="fewer",
+        group="availability",
+        expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",)))
+        < len(SERVICES) + len(POSTGRES) + len(REDIS),
+        for_=minutes(1),
+        severity="error",
+        service="monitoring-service",
+        summary="Only {{ $value }} targets are being probed",
+        description=(
+            "Fewer targets have fresh results than the config names: "
+            "{{ $value }}. What the others do is unknown."
+        ),
+        symptoms="Targets of the config have no fresh results.",
+        investigation=(
+            "Does every exporter run with the config that the rules were made from?",
+            "Is a shard's exporter down?",
+        ),
+        actions=("Deploy the config, or start the missing exporter.",),
+    ),
+    Alert(
+        name="DatabaseDown",
+        group="databases",
+        expr=observed(metrics.PG_UP) < "0.5",
+        for_=CONFIRMED,
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="Postgres {{ $labels.target }} is down",
+        description=(
+            "A new connection to {{ $labels.target }} cannot be made and used, for 10 s: "
+            "it is stopped, hung, full, or refuses our credentials."
+        ),
+        symptoms="New connections to Postgres fail or never answer.",
+        investigation=(
+            "`monitoring_probe_failure_reason` tells refused from timed out from full.",
+            'psql $DATABASE_URL -c "SELECT 1"',
+        ),
+        actions=("Restart Postgres.", "Kill idle connections if it is full."),
+    ),
+    Alert(
+        name="DatabaseSlow",
+        group="databases",
+        expr=quantile("0.95", metrics.PG_ROUND_TRIP, minutes(5)) > 1,
+        for_=minutes(1),
+        severity="warning",
+        summary="Postgres {{ $labels.target }} is slow",
+        description=(
+            "The 95th percentile of a trivial query's round trip to {{ $labels.target }} is "
+            "{{ $value | humanizeDuration }} over the last 5 minutes; the limit is 1 s."
+        ),
+        symptoms="Queries take longer than 1000 ms.",
+        investigation=(
+            "Check active connections.",
+            "Review the slow query log.",
+            "Check for long-running queries.",
+            "Verify the size of the connection pools.",
+        ),
+        actions=("Kill the long-running query: SELECT pg_terminate_backend(<pid>)",),
+    ),
+    Alert(
+        name="RedisDown",
+        group="databases",
+        expr=observed(metrics.REDIS_UP) < "0.5",
+        for_=CONFIRMED,
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="Redis {{ $labels.target }} is down",
+        description=("A new connection to {{ $labels.target }} cannot be made and used, for 10 s."),
+        symptoms="New connections to Redis fail or never answer.",
+        investigation=("redis-cli ping", "Is it loading its data, or out of memory?"),
+        actions=("Restart Redis.",),
+    ),
+    Alert(
+        name="CertificateExpiring",
+        group="certificates",
+        expr=TimeUntil(observed(metrics.PROBE_SSL_EARLIEST_CERT_EXPIRY))
+        < int(days(14).total_seconds()),
+        for_=minutes(5),
+        severity="warning",
+        summary="A certificate of {{ $labels.target }} expires soon",
+        description=(
+            "The first certificate in {{ $labels.target }}'s chain expires in "
+            "{{ $value | humanizeDuration }}; renew it before clients refuse it."
+        ),
+        symptoms="A certificate expires in less than 14 days.",
+        investigation=("Which certificate: openssl s_client -showcerts -connect <host>:443",),
+        actions=("sudo certbot renew", "sudo nginx -s reload"),
+    ),
+    Alert(
+        name="ExporterDown",
+        group="monitoring",
+        expr=OrZero(observed(metrics.UP, by=(), job="monitoring-service")) < 1,
+        for_=seconds(30),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        service="monitoring-service",
+        summary="No exporter can be scraped",
+        description=(
+            "Prometheus has reached no replica of the monitoring service for 30 s: the state of "
+            "every service is unknown."
+        ),
+        symptoms="Prometheus cannot scrape the monitoring service.",
+        investigation=(
+            "curl http://monitoring-service:3017/-/healthy",
+            "docker logs monitoring-service --tail=50",
+            "Is Prometheus' address in PROMETHEUS_ALLOWED_IPS?",
+        ),
+        actions=("Restart the monitoring service.",),
+    ),
+    Alert(
+        name="ConfigDrift",
+        group="monitoring",
+        expr=Count(select(metrics.CONFIG_INFO).where(Match.NOT_EQUAL, sha256=CONFIG_SHA256)) > 0,
+        for_=minutes(10),
+        severity="warning",
+        service="monitoring-service",
+        summary="{{ $value }} exporter(s) run with another config than these rules",
+        description=(
+            "{{ $value }} exporter(s) have loaded another config than the one these rules were "
+            "compiled from, for 10 minutes: alerts and probes may disagree."
+        ),
+        symptoms="The hash in monitoring_config_info is not the one in the rules.",
+        investigation=(
+            "Did the last reload fail? monitoring_config_last_reload_successful",
+            "Was `make rules` run and deployed after the last change?",
+        ),
+        actions=("Deploy config and rules from one revision, then reload both.",),
+    ),
+    Alert(
+        name="Watchdog",
+        group="monitoring",
+        expr=Always(),
+        severity=None,
+        service="monitoring-service",
+        summary="Alerting works",
+        description=(
+            "This alert always fires. When the dead man's switch stops hearing of it, "
+            "Prometheus or Alertmanager has died."
+        ),
+        symptoms="The dead man's switch has not been called.",
+        investigation=("Are Prometheus and Alertmanager running, and can they reach each other?",),
+        actions=("Restart what has died.",),
+    ),
+)
+
+CONFIG = Platform(
+    name="tickettoken",
+    services=SERVICES,
+    postgres=POSTGRES,
+    redis=REDIS,
+    severities=SEVERITIES,
+    channels=CHANNELS,
+    contacts=CONTACTS,
+    business_hours=BusinessHours(time_zone="UTC", start=9, end=18),
+    alerts=ALERTS,
+    watched_by=Prometheus(
+        exporters=("monitoring-service:3017",),
+        alertmanagers=("alertmanager:9093",),
+    ),
+    own_service="monitoring-service",
+    base_url="https://monitoring.tickettoken.com",
+    dead_mans_switch="http://monitoring-service:3017/api/alertmanager/watchdog",
+)

@@ -1,0 +1,72 @@
+"""An alert: when it fires, how bad it is, and what a person is to know and do."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from model.declared import Declared, refused, suggestion
+from model.durations import Duration, prometheus
+from model.promql import Expr
+
+_LABEL_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
+_ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
+
+class Alert(Declared):
+    """One alert, from which come its rule, unit tests, route and notifications.
+
+    `summary`, `description` and `service` may use Prometheus' `{{ $labels.x }}` and
+    `{{ $value }}`. `service` is what the alert is about; by default the label `target`.
+    `severity` is None only for an alert that always fires and is watched by a dead man's switch.
+    """
+
+    name: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
+    group: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    expr: Expr
+    for_: Duration = timedelta(0)
+    keep_firing_for: Duration = timedelta(0)
+    severity: str | None
+    service: str = "{{ $labels.target }}"
+    # Tells apart alerts of one name that have different causes.
+    cause: str | None = None
+    summary: str
+    description: str
+    symptoms: str = ""
+    investigation: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        mistakes = []
+        if self.for_ < timedelta(0):
+            mistakes.append(f"for_: {prometheus(self.for_)} is negative")
+        known = sorted(self.expr.labels)
+        texts = {
+            "service": self.service,
+            "summary": self.summary,
+            "description": self.description,
+        }
+        for setting, text in texts.items():
+            if not text.strip():
+                mistakes.append(f"{setting}: is empty")
+            if text.count("{{") != text.count("}}"):
+                mistakes.append(f"{setting}: a {{{{ has no }}}}")
+            mistakes.extend(
+                f"{setting}: the expression has no label {label!r}{suggestion(label, known)}"
+                for label in _LABEL_USED.findall(text)
+                if label not in known
+            )
+        if any("$value" in action for action in _ACTION.findall(self.service)):
+            mistakes.append("service: $value in a label makes a new alert at every evaluation")
+        if mistakes:
+            raise refused(mistakes)
+        return self
+
+    @property
+    def id(self) -> str:
+        """What tells it apart from every other: its name, and its cause where it has one."""
+        return f"{self.name}/{self.cause}" if self.cause else self.name

@@ -1,0 +1,160 @@
+"""Who is told, how, and how soon: channels, severities, contacts and the escalation ladder."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from model.declared import Declared, refused
+from model.durations import Duration, hours, prometheus, seconds
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Email(Declared):
+    """Notifications by email, through one smarthost. Passwords stand in a file, never here."""
+
+    kind: ClassVar[str] = "email"
+    name: str = "email"
+    to: tuple[str, ...]
+    sender: str
+    smarthost: str
+    username: str | None = None
+    password_file: str | None = None
+    require_tls: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        mistakes = [
+            f'"{address}" is not an email address'
+            for address in (*self.to, self.sender)
+            if address.count("@") != 1 or not all(address.split("@")) or " " in address
+        ]
+        if not self.to:
+            mistakes.append("to: name at least one recipient")
+        host, _, port = self.smarthost.rpartition(":")
+        if not host or not port.isdigit():
+            mistakes.append(f'smarthost: "{self.smarthost}" must be host:port')
+        if (self.username is None) != (self.password_file is None):
+            mistakes.append("username and password_file go together: give both or neither")
+        if mistakes:
+            raise refused(mistakes)
+        return self
+
+
+class Slack(Declared):
+    """Notifications in a Slack channel, through an app's incoming webhook.
+
+    The webhook's URL is a secret and stands in a file. A bot token is not offered: before
+    Alertmanager 0.26 Slack's `{"ok": false}` was lost silently.
+    """
+
+    kind: ClassVar[str] = "slack"
+    name: str = "slack"
+    webhook_url_file: str
+    channel: str = Field(pattern=r"^[#@]\S+$")
+
+
+class PagerDuty(Declared):
+    """Incidents in PagerDuty by its Events API v2. The routing key stands in a file."""
+
+    kind: ClassVar[str] = "pagerduty"
+    name: str = "pagerduty"
+    routing_key_file: str
+    url: str = "https://events.pagerduty.com/v2/enqueue"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise refused([f'url: "{self.url}" must start with https://'])
+        return self
+
+
+Channel = Email | Slack | PagerDuty
+
+
+class Contact(Declared):
+    """Somebody who can be reached. `role` is what the escalation ladder names.
+
+    `when` says at which hours: business hours, after hours, always, or P0 emergencies only.
+    """
+
+    role: str
+    title: str
+    email: str | None = None
+    phone: str | None = None
+    when: Literal["business", "after-hours", "always", "emergency"] = "always"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise refused(["give an email address or a phone number"])
+        return self
+
+
+class BusinessHours(Declared):
+    """When people are at work, in local time. `end` is the first hour after work."""
+
+    time_zone: str = "UTC"
+    start: int = Field(default=9, ge=0, le=23)
+    end: int = Field(default=18, ge=1, le=24)
+    weekdays: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        mistakes = []
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            mistakes.append(
+                f'time_zone: "{self.time_zone}" is not known; write one like "Europe/Berlin"'
+            )
+        if self.end <= self.start:
+            mistakes.append(f"end: {self.end} is not after start, {self.start}")
+        if mistakes:
+            raise refused(mistakes)
+        return self
+
+
+class EscalationStep(Declared):
+    """Whom to tell next when nobody has acknowledged an alert for so long."""
+
+    after: Duration
+    to: str
+
+
+class Severity(Declared):
+    """How bad an alert is: how soon people must respond, and by what they are told.
+
+    `group_wait`, `group_interval` and `repeat_interval` are Alertmanager's.
+    """
+
+    name: Literal["critical", "error", "warning", "info"]
+    response_time: Duration | None
+    channels: tuple[str, ...]
+    escalation: tuple[EscalationStep, ...] = ()
+    group_wait: Duration = seconds(10)
+    group_interval: Duration = seconds(60)
+    repeat_interval: Duration = hours(4)
+    business_hours_only: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        mistakes = []
+        if not self.channels:
+            mistakes.append("channels: name at least one, or nobody is told")
+        if self.repeat_interval < self.group_interval:
+            mistakes.append(
+                f"repeat_interval: {prometheus(self.repeat_interval)} is under the "
+                f"group_interval, {prometheus(self.group_interval)}, which Alertmanager ignores"
+            )
+        times = [step.after for step in self.escalation if not step.broken]
+        if times != sorted(set(times)):
+            mistakes.append("escalation: each step must come later than the one before it")
+        if mistakes:
+            raise refused(mistakes)
+        return self
