@@ -3,21 +3,19 @@
 import os
 import re
 import shutil
-import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from programs import cache
 from programs.errors import FetchError
 from programs.process import tied
+from programs.relocate import PROGRAM_DIRECTORIES, strip_privileges, write_launchers
 from programs.sources import distribution, own_archive
 from programs.system import System
 
 _TOOLS = ("apt-get", "dpkg", "setpriv")
-_PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/postgresql/*/bin")
-_LIBRARY_DIRECTORIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
 # A C library other than the one of the system's loader crashes whatever loads it.
 _LOADER_PACKAGES = ("libc6_", "libc-bin_", "libc6-")
 _ROOT = "root"
@@ -54,16 +52,6 @@ Dir::Cache::archives "{work}/archives";
 Dir::Log "{work}/log";
 """
 
-# An unpacked program finds its libraries by this alone, so that its path is all one has to know.
-_LAUNCHER = """\
-#!/bin/sh
-here=$(dirname "$(readlink -f "$0")")
-root=$(readlink -f "$here/{up}/{root}")
-LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}
-export LD_LIBRARY_PATH
-exec "$root/{program}" "$@"
-"""
-
 
 @dataclass(frozen=True)
 class Unpacked:
@@ -81,7 +69,7 @@ class Unpacked:
         launchers = self.directory / _LAUNCHERS
         return [
             path
-            for pattern in _PROGRAM_DIRECTORIES
+            for pattern in PROGRAM_DIRECTORIES
             for path in sorted(launchers.glob(pattern), key=by_version, reverse=True)
         ]
 
@@ -159,8 +147,8 @@ class _Fetch:
             raise FetchError(_reason(update.stdout) or _reason(install.stdout) or "apt-get failed")
         self._unpack(sorted((work / "archives").glob("*.deb")))
         shutil.rmtree(work)
-        _strip_privileges(self.target / _ROOT)
-        _write_launchers(self.target)
+        strip_privileges(self.target / _ROOT)
+        write_launchers(self.target / _ROOT, self.target / _LAUNCHERS)
 
     def _prepare(self, work: Path) -> None:
         for name in ("sources", "preferences", "state", "lists/partial", "archives/partial", "log"):
@@ -212,37 +200,3 @@ def _reason(output: str) -> str | None:
 
 def _last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
-
-
-def _strip_privileges(root: Path) -> None:
-    """Root's cache must not offer everybody a second, never updated copy of su."""
-    for path in root.rglob("*"):
-        mode = path.lstat().st_mode
-        if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
-            path.chmod(stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
-
-
-def _write_launchers(target: Path) -> None:
-    libraries = ":".join(_libraries(target / _ROOT))
-    for program in _programs(target / _ROOT):
-        launcher = target / _LAUNCHERS / program
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        up = "/".join([".."] * len(program.parts))
-        text = _LAUNCHER.format(up=up, root=_ROOT, libraries=libraries, program=program)
-        launcher.write_text(text)
-        launcher.chmod(0o755)
-    for directory in (target / _LAUNCHERS).rglob("*/"):
-        directory.chmod(0o755)
-
-
-def _programs(root: Path) -> Iterator[Path]:
-    for pattern in _PROGRAM_DIRECTORIES:
-        for path in sorted(root.glob(f"{pattern}/*")):
-            if path.is_file() and os.access(path, os.X_OK):
-                yield path.relative_to(root)
-
-
-def _libraries(root: Path) -> Iterator[str]:
-    for pattern in _LIBRARY_DIRECTORIES:
-        for path in sorted(root.glob(pattern)):
-            yield f'"$root"/{path.relative_to(root)}'

@@ -1,0 +1,76 @@
+"""Makes unpacked packages run from where they lie, without an entry in the system's /usr."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/postgresql/*/bin")
+_LIBRARY_DIRECTORIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
+
+# Debian compiles this directory into Prometheus and Alertmanager, and no flag moves it:
+# Alertmanager does not start without its default.tmpl. The replacement must be as long.
+_SHARE = "usr/share/prometheus"
+_COMPILED_IN = f"/{_SHARE}/".encode()
+_DESCRIPTOR = 9
+_REPLACEMENT = f"/proc/self/fd/{_DESCRIPTOR}".encode().ljust(len(_COMPILED_IN), b"/")
+
+# An unpacked program finds its libraries by this alone, so that its path is all one has to know.
+_LAUNCHER = """\
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+root=$(readlink -f "$here/{up}/{root}")
+LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}
+export LD_LIBRARY_PATH
+{share}exec "$root/{program}" "$@"
+"""
+
+
+def strip_privileges(root: Path) -> None:
+    """Root's cache must not offer everybody a second, never updated copy of su."""
+    for path in root.rglob("*"):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+            path.chmod(stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+
+
+def write_launchers(root: Path, launchers: Path) -> None:
+    """Writes, beside `root`, a script for every program, under the program's own path."""
+    libraries = ":".join(f'"$root"/{path}' for path in _libraries(root))
+    for program in _programs(root):
+        launcher = launchers / program
+        launcher.parent.mkdir(parents=True, exist_ok=True)
+        share = f'exec {_DESCRIPTOR}<"$root/{_SHARE}"\n' if _redirect_share(root / program) else ""
+        up = "/".join([".."] * len(program.parts))
+        launcher.write_text(
+            _LAUNCHER.format(
+                up=up, root=root.name, libraries=libraries, share=share, program=program
+            )
+        )
+        launcher.chmod(0o755)
+    for directory in launchers.rglob("*/"):
+        directory.chmod(0o755)
+
+
+def _redirect_share(program: Path) -> bool:
+    """Whether the program looks for files in Prometheus' directory; by a descriptor from now on."""
+    content = program.read_bytes()
+    if not content.startswith(b"\x7fELF"):
+        return False
+    if _COMPILED_IN in content:
+        content = content.replace(_COMPILED_IN, _REPLACEMENT)
+        program.write_bytes(content)
+    return _REPLACEMENT in content
+
+
+def _programs(root: Path) -> Iterator[Path]:
+    for pattern in PROGRAM_DIRECTORIES:
+        for path in sorted(root.glob(f"{pattern}/*")):
+            if path.is_file() and os.access(path, os.X_OK):
+                yield path.relative_to(root)
+
+
+def _libraries(root: Path) -> Iterator[Path]:
+    for pattern in _LIBRARY_DIRECTORIES:
+        for path in sorted(root.glob(pattern)):
+            yield path.relative_to(root)
