@@ -75,6 +75,18 @@ class Incident:
     acknowledged: bool = False
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """One message that was not accepted because of what it says; unix time in seconds.
+
+    Alertmanager 0.25 takes an email refused after DATA for delivered, so it shows only here.
+    """
+
+    channel: Channel
+    received_at: float
+    reason: str
+
+
 class _RefusedError(Exception):
     """A message that the real receiver would not take, with the reply it would give."""
 
@@ -88,6 +100,7 @@ class Sinks:
 
     def __init__(self) -> None:
         self._receipts: list[Receipt] = []
+        self._refusals: list[Refusal] = []
         self._subscribers: set[asyncio.Queue[Receipt]] = set()
         self._failures: dict[Channel, int] = {}
         self._incidents: dict[str, Incident] = {}
@@ -144,6 +157,11 @@ class Sinks:
         return tuple(self._receipts)
 
     @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What was refused for its content, in the order of arrival; simulated failures not."""
+        return tuple(self._refusals)
+
+    @property
     def open_incidents(self) -> Mapping[str, Incident]:
         """PagerDuty incidents that were triggered and not resolved, by dedup_key."""
         return MappingProxyType(dict(self._incidents))
@@ -151,7 +169,7 @@ class Sinks:
     def fail(self, channel: Channel, status: int | None = None) -> None:
         """Refuse everything on the channel with this status until `repair`.
 
-        By default 500, and 451 for email. ValueError unless the status says failure.
+        By default 500, and 451 for email, at MAIL. ValueError unless the status says failure.
         """
         _require_channel(channel)
         status = status or (451 if channel == "email" else 500)
@@ -193,6 +211,7 @@ class Sinks:
 
     def _what_was_received(self, deadline: float) -> str:
         listed = [f"  {r.channel} {r.status}: {r.summary}" for r in self._receipts]
+        listed += [f"  {r.channel} refused: {r.reason}" for r in self._refusals]
         return "\n".join(
             [f"no matching receipt within {deadline:g} s; received {len(listed)}:", *listed]
         )
@@ -208,7 +227,7 @@ class Sinks:
             queue.put_nowait(receipt)
 
     async def _serve_email(self) -> int:
-        server = _SmtpServer(self._on_email)
+        server = _SmtpServer(self._on_email, lambda: self._failures.get("email"))
         self._open.push_async_callback(server.stop)
         return await server.start()
 
@@ -226,12 +245,12 @@ class Sinks:
 
     def _on_email(self, envelope: Envelope) -> str:
         received_at = time.time()
-        if status := self._failures.get("email"):
-            return f"{status} {status // 100}.3.0 Simulated failure"
         try:
             body = _read_email(envelope)
         except _RefusedError as refusal:
-            return f"550 5.6.0 {_one_line(str(refusal))}"
+            reason = _one_line(str(refusal))
+            self._refusals.append(Refusal("email", received_at, reason))
+            return f"550 5.6.0 {reason}"
         self._record(_email_receipt(body, received_at))
         return "250 2.0.0 Accepted"
 
@@ -242,6 +261,7 @@ class Sinks:
         try:
             body = _read_slack(request.content_type, await request.read())
         except _RefusedError as refusal:
+            self._refusals.append(Refusal("slack", received_at, str(refusal)))
             return web.Response(status=400, text=str(refusal))
         self._record(_slack_receipt(body, received_at))
         return web.Response(text="ok")
@@ -253,6 +273,7 @@ class Sinks:
             return web.json_response(reply, status=status)
         event = _json_object(await request.read())
         if errors := _pagerduty_errors(event):
+            self._refusals.append(Refusal("pagerduty", received_at, "; ".join(errors)))
             reply_errors = {
                 "status": "invalid event",
                 "message": "Event object is invalid",
@@ -302,8 +323,11 @@ class _Connection(SMTP):
 class _SmtpServer:
     """aiosmtpd in our own loop; its own controller would need a thread."""
 
-    def __init__(self, on_email: Callable[[Envelope], str]) -> None:
+    def __init__(
+        self, on_email: Callable[[Envelope], str], failure: Callable[[], int | None]
+    ) -> None:
         self._on_email = on_email
+        self._failure = failure
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -325,8 +349,17 @@ class _SmtpServer:
                 await asyncio.sleep(0)
         await self._server.wait_closed()
 
-    # The name is aiosmtpd's.
-    async def handle_DATA(  # noqa: N802
+    # At MAIL, because Alertmanager 0.25 takes a refusal at the end of DATA for a success.
+    async def handle_MAIL(  # noqa: N802 - the name is aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if status := self._failure():
+            return f"{status} {status // 100}.3.0 Simulated failure"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 Sender accepted"
+
+    async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         return self._on_email(envelope)
