@@ -210,10 +210,13 @@ class Sinks:
             return receipt
 
     def _what_was_received(self, deadline: float) -> str:
-        listed = [f"  {r.channel} {r.status}: {r.summary}" for r in self._receipts]
-        listed += [f"  {r.channel} refused: {r.reason}" for r in self._refusals]
         return "\n".join(
-            [f"no matching receipt within {deadline:g} s; received {len(listed)}:", *listed]
+            [
+                f"no matching receipt within {deadline:g} s; "
+                f"received {len(self._receipts)}, refused {len(self._refusals)}",
+                *(f"  {r.channel} {r.status}: {r.summary}" for r in self._receipts),
+                *(f"  {r.channel} refused: {r.reason}" for r in self._refusals),
+            ]
         )
 
     def _address(self, channel: Channel) -> str:

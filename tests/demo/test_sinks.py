@@ -429,7 +429,10 @@ class TestWaiting:
         with pytest.raises(TimeoutError) as raised:
             await sinks.wait_for(lambda receipt: receipt.channel == "email", 0.05)
         assert str(raised.value) == (
-            "no matching receipt within 0.05 s; received 1:\n  slack firing: [FIRING:1] ServiceDown"
+            "no matching receipt within 0.05 s; received 1, refused 2\n"
+            "  slack firing: [FIRING:1] ServiceDown\n"
+            "  slack refused: no_text\n"
+            "  email refused: The message has no From"
         )
 
     async def test_a_past_receipt_is_found_at_once(
