@@ -210,14 +210,11 @@ class Sinks:
             return receipt
 
     def _what_was_received(self, deadline: float) -> str:
-        return "\n".join(
-            [
-                f"no matching receipt within {deadline:g} s; "
-                f"received {len(self._receipts)}, refused {len(self._refusals)}",
-                *(f"  {r.channel} {r.status}: {r.summary}" for r in self._receipts),
-                *(f"  {r.channel} refused: {r.reason}" for r in self._refusals),
-            ]
-        )
+        counts = f"received {len(self._receipts)}, refused {len(self._refusals)}"
+        received = [f"  {r.channel} {r.status}: {r.summary}" for r in self._receipts]
+        refused = [f"  {r.channel} refused: {r.reason}" for r in self._refusals]
+        title = f"no matching receipt within {deadline:g} s; {counts}"
+        return "\n".join([title, *received, *refused])
 
     def _address(self, channel: Channel) -> str:
         if channel not in self._ports:
@@ -319,8 +316,8 @@ class _Connection(SMTP):
         """End the task of this connection, then report."""
         super().connection_lost(error)
         task = self._handler_coroutine
-        assert task is not None  # noqa: S101 - set since the connection was made
-        task.add_done_callback(lambda _: self._on_end(self))
+        if task is not None:
+            task.add_done_callback(lambda _: self._on_end(self))
 
 
 class _SmtpServer:
