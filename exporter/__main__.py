@@ -1,0 +1,61 @@
+"""`python -m exporter`: the exporter's commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import click
+import uvloop
+
+from exporter import logs
+from exporter.serve import CannotListenError, serve
+from exporter.service import read_config
+from exporter.settings import SettingsError, read_settings
+from exporter.version import VERSION
+from model.declared import ConfigError
+from model.load import config_path
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="tickettoken-monitoring")
+def main() -> None:
+    """The monitoring service of a platform."""
+
+
+@main.command("serve")
+def serve_command() -> None:
+    """Probe the platform and serve /metrics, until SIGTERM. SIGHUP reloads the config.
+
+    Settings come from the environment: PORT, HOST, LOG_LEVEL, DATABASE_URL, REDIS_URL, …
+    """
+    environment = dict(os.environ)
+    config = config_path(environment)
+    problems: list[str] = []
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        problems.extend(error.problems)
+    try:
+        loaded = read_config(config, environment)
+    except (ConfigError, SettingsError) as error:
+        problems.extend(str(error).splitlines())
+    if problems:
+        _refuse(problems, 2)
+    logs.set_up(settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(config, environment, settings, loaded))
+    except CannotListenError as error:
+        _refuse([str(error)], 1)
+
+
+def _refuse(problems: list[str], code: int) -> None:
+    for problem in problems:
+        click.echo(f"exporter: {problem}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Runs the exporter until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from exporter.service import Loaded, Service
+from exporter.settings import Settings, SettingsError
+from exporter.web.app import make_app
+from model.declared import ConfigError
+
+# How long open requests may take to end before they are cut off.
+_SHUTDOWN_TIMEOUT = 3.0
+
+log = structlog.get_logger("exporter.serve")
+
+
+class CannotListenError(Exception):
+    """The address that the exporter is to listen on cannot be had."""
+
+
+async def serve(
+    config: Path, environment: Mapping[str, str], settings: Settings, loaded: Loaded
+) -> None:
+    """Probe and serve until SIGTERM or SIGINT; SIGHUP reloads the config.
+
+    Raises CannotListenError.
+    """
+    service = Service(config, environment, settings, loaded)
+    runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+    await runner.setup()
+    stop = asyncio.Event()
+    background = asyncio.create_task(service.telemetry.watch_event_loop())
+    try:
+        port = await _listen(runner, settings)
+        await service.start()
+        _handle_signals(stop, service)
+        log.info(
+            "serving",
+            address=f"{settings.host}:{port}",
+            targets=len(loaded.urls),
+            config=str(config),
+            sha256=loaded.sha256,
+            pid=os.getpid(),
+        )
+        await stop.wait()
+        log.info("stopping")
+    finally:
+        background.cancel()
+        await service.stop()
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> int:
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotListenError(_why(error, settings)) from None
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _why(error: OSError, settings: Settings) -> str:
+    address = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{address} is taken by another program: stop it, or set PORT"
+    if error.errno == errno.EACCES:
+        return f"may not listen on {address}: choose a PORT of 1024 or more"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{settings.host} is no address of this machine: set HOST to one that is"
+    return f"cannot listen on {address}: {error.strerror or error}; check HOST and PORT"
+
+
+def _handle_signals(stop: asyncio.Event, service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(service))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+async def _reload(service: Service) -> None:
+    try:
+        await service.reload()
+    except (ConfigError, SettingsError):
+        return  # said in the log and in a gauge; there is nobody else to tell

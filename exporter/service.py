@@ -1,0 +1,115 @@
+"""What the running exporter is made of, and how a new config takes the old one's place."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from exporter.exposition import Fragments, fragments
+from exporter.probers import PROBERS
+from exporter.probers.prober import Prober
+from exporter.probers.result import Sample
+from exporter.runner import Runner
+from exporter.settings import Settings, SettingsError, read_urls
+from exporter.telemetry import Telemetry
+from exporter.watch import Assignment
+from model import names
+from model.declared import ConfigError
+from model.load import load
+from model.platform import Platform
+from model.targets import Target
+
+log = structlog.get_logger("exporter.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config in use: the platform, its hash, and each target's URL with its credentials."""
+
+    platform: Platform
+    sha256: str
+    urls: Mapping[str, str]
+    info: tuple[Fragments, ...]
+
+    def target(self, name: str) -> Target | None:
+        """The target of a name, None if there is none."""
+        return next((target for target in self.platform.targets if target.name == name), None)
+
+    def make_prober(self, target: Target) -> Prober:
+        """A new prober for one of its targets."""
+        return PROBERS[target.kind](target, self.urls[target.name])
+
+
+def read_config(path: Path, environment: Mapping[str, str]) -> Loaded:
+    """Load a config file and resolve its targets' URLs.
+
+    Raises ConfigError or SettingsError with every problem found.
+    """
+    platform = load(path)
+    urls = read_urls(environment, platform.targets)
+    sha256 = platform.sha256
+    info = tuple(
+        fragments([Sample(names.TARGET_INFO, (target.kind, sha256), 1.0)], target.name)
+        for target in platform.targets
+    )
+    return Loaded(platform, sha256, urls, info)
+
+
+class Service:
+    """The exporter: its config, its settings, its runner and what it tells about itself."""
+
+    def __init__(
+        self, config: Path, environment: Mapping[str, str], settings: Settings, loaded: Loaded
+    ) -> None:
+        self._config = config
+        self._environment = environment
+        self._reloading = asyncio.Lock()
+        self.settings = settings
+        self.telemetry = Telemetry()
+        self.runner = Runner(self.telemetry)
+        self.loaded = loaded
+        self.started_at = time.time()
+
+    async def start(self) -> None:
+        """Start probing."""
+        await self._use(self.loaded)
+
+    async def stop(self) -> None:
+        """Stop probing."""
+        await self.runner.stop()
+
+    async def reload(self) -> None:
+        """Load the config again, off the event loop; a bad one changes nothing.
+
+        Raises ConfigError or SettingsError with every problem found.
+        """
+        async with self._reloading:
+            try:
+                loaded = await asyncio.to_thread(read_config, self._config, self._environment)
+            except (ConfigError, SettingsError) as error:
+                self.telemetry.reload_successful.set(0)
+                log.error("the config was not reloaded; the old one stays", problems=str(error))  # noqa: TRY400 - the problems say it all
+                raise
+            await self._use(loaded)
+            log.info("config reloaded", sha256=loaded.sha256, targets=len(loaded.urls))
+
+    async def _use(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.telemetry.config_info.clear()
+        self.telemetry.config_info.labels(loaded.sha256).set(1)
+        self.telemetry.reload_successful.set(1)
+        self.telemetry.reload_success_time.set(time.time())
+        await self.runner.watch(
+            Assignment(
+                target=target,
+                make_prober=partial(loaded.make_prober, target),
+                key=(target.model_dump_json(), loaded.urls[target.name]),
+            )
+            for target in loaded.platform.targets
+        )

@@ -1,0 +1,174 @@
+"""One target: its clock, its prober, and what is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from exporter.exposition import Fragments, fragments
+from exporter.probers.prober import Prober
+from exporter.probers.result import Health, ProbeResult, Sample
+from model import names
+from model.targets import Target
+
+# A result older than this many intervals says nothing about now.
+STALE_INTERVALS = 3
+# The share of its interval by which a start may move, so that nothing keeps step with anything.
+_JITTER = 0.02
+# The first results of a slow clock should not keep people waiting.
+_LONGEST_FIRST_WAIT = 5.0
+
+log = structlog.get_logger("exporter.watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A target to watch, what makes its prober, and what changes when that must be made anew."""
+
+    target: Target
+    make_prober: Callable[[], Prober]
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSnapshot:
+    """What is known of a target: `result` is None if nothing is, or nothing recent enough.
+
+    `since` is when its health last changed, in unix seconds.
+    """
+
+    target: Target
+    result: ProbeResult | None
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvents:
+    """Whom a watch tells: of each probe to run, and how late in seconds each was started."""
+
+    probe: Callable[[Prober, float], Awaitable[ProbeResult]]
+    started: Callable[[float], None]
+
+
+class Watch:
+    """Probes one target on its own clock, never twice at once, until it is stopped.
+
+    Starts lie on a grid, one interval apart, so that a slow answer does not shift the next; one
+    that is missed is left out. After a success turns into a failure the next start is no later
+    than `retry_interval`.
+    """
+
+    def __init__(self, assignment: Assignment, events: WatchEvents) -> None:
+        self.target = assignment.target
+        self.key = assignment.key
+        self._prober = assignment.make_prober()
+        self._events = events
+        self._loop = asyncio.get_running_loop()
+        self._interval = self.target.interval.total_seconds()
+        self._timeout = self.target.timeout.total_seconds()
+        self._retry = self.target.retry_interval.total_seconds()
+        self._slot = self._due = self._random_start()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ended = float("-inf")
+        self._counts = {"success": 0, "failure": 0}
+        self._result: ProbeResult | None = None
+        self._since: float | None = None
+        self._fragments: Fragments = {}
+        self.counters: Fragments = {}
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._timer = self._loop.call_at(self._due, self._begin)
+
+    async def stop(self) -> None:
+        """Stop the clock, end a probe that is under way, and give back what the prober holds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._prober.close()
+
+    def fragments(self) -> Fragments:
+        """The lines for a scrape; empty if the last result is too old to speak for the target."""
+        return self._fragments if self._fresh() else {}
+
+    def snapshot(self) -> TargetSnapshot:
+        """What is known of the target now."""
+        if not self._fresh():
+            return TargetSnapshot(self.target, None, None)
+        return TargetSnapshot(self.target, self._result, self._since)
+
+    def _fresh(self) -> bool:
+        return self._loop.time() - self._ended <= STALE_INTERVALS * self._interval
+
+    def _random_start(self) -> float:
+        wait = min(self._interval, _LONGEST_FIRST_WAIT)
+        return self._loop.time() + random.random() * wait  # noqa: S311 - not a secret
+
+    def _begin(self) -> None:
+        late = self._loop.time() - self._due
+        if late > self._interval:
+            # The whole process was suspended: starting everything at once would be a storm.
+            self._slot = self._due = self._random_start()
+            self.start()
+            return
+        self._events.started(late)
+        self._task = self._loop.create_task(self._probe_once())
+
+    async def _probe_once(self) -> None:
+        was_up = self._result is None or self._result.success
+        result = await self._events.probe(self._prober, self._timeout)
+        self._keep(result)
+        self._schedule(retry_soon=was_up and not result.success)
+
+    def _schedule(self, *, retry_soon: bool) -> None:
+        now = self._loop.time()
+        if self._slot <= now:
+            self._slot += ((now - self._slot) // self._interval + 1) * self._interval
+        self._due = self._slot + random.uniform(0, _JITTER) * self._interval  # noqa: S311 - as above
+        if retry_soon:
+            self._due = min(self._due, now + self._retry)
+        self.start()
+
+    def _keep(self, result: ProbeResult) -> None:
+        previous, self._result = self._result, result
+        self._ended = self._loop.time()
+        if previous is None or previous.health is not result.health:
+            self._since = result.ended_at
+            self._log_change(previous, result)
+        self._counts["success" if result.success else "failure"] += 1
+        self._fragments = fragments(self._samples(result), self.target.name)
+        self.counters = fragments(self._counter_samples(), self.target.name)
+
+    def _samples(self, result: ProbeResult) -> Iterable[Sample]:
+        kind = self.target.kind
+        degraded = float(result.health is Health.DEGRADED)
+        yield Sample(names.PROBE_SUCCESS, (kind,), float(result.success))
+        yield Sample(names.PROBE_DURATION, (kind,), result.duration)
+        yield Sample(names.PROBE_LAST_RESULT, (kind,), result.ended_at)
+        yield Sample(names.TARGET_DEGRADED, (kind,), degraded)
+        if result.reason is not None:
+            yield Sample(names.PROBE_FAILURE_REASON, (kind, result.reason.value), 1.0)
+        yield from result.samples
+
+    def _counter_samples(self) -> Iterable[Sample]:
+        for outcome, count in self._counts.items():
+            yield Sample(names.PROBES, (self.target.kind, outcome), count)
+
+    def _log_change(self, previous: ProbeResult | None, result: ProbeResult) -> None:
+        if previous is None and result.health is Health.HEALTHY:
+            return
+        log.info(
+            "target changed",
+            target=self.target.name,
+            health=result.health.value,
+            was=previous.health.value if previous else "unknown",
+            reason=result.reason.value if result.reason else None,
+            detail=result.detail,
+        )

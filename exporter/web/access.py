@@ -1,0 +1,59 @@
+"""Who may read what: an allow-list of addresses, basic auth where it is set, loopback only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from ipaddress import IPv4Address, IPv6Address
+
+from aiohttp import web
+
+from exporter.settings import Settings
+
+# A proxy on this machine connects from loopback on a stranger's behalf, and says so by these.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+
+
+def peer(request: web.Request) -> IPv4Address | IPv6Address | None:
+    """The address that is connected to us. Headers that claim another one are not believed."""
+    address = request.transport.get_extra_info("peername") if request.transport else None
+    if not address:
+        return None
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+
+
+def require_scraper(request: web.Request, settings: Settings) -> None:
+    """Let Prometheus pass: an allowed address and, where it is set, the right basic auth.
+
+    Raises HTTPForbidden or HTTPUnauthorized.
+    """
+    address = peer(request)
+    if address is None or not any(address in net for net in settings.prometheus_allowed_ips):
+        raise web.HTTPForbidden(
+            text=f"{address} is not in PROMETHEUS_ALLOWED_IPS",
+        )
+    expected = settings.metrics_basic_auth
+    if expected is not None and not _matches(request, expected.get_secret_value()):
+        raise web.HTTPUnauthorized(
+            text="basic auth is required", headers={"WWW-Authenticate": 'Basic realm="metrics"'}
+        )
+
+
+def require_loopback(request: web.Request) -> None:
+    """Let only a directly connected client on this machine pass. Raises HTTPForbidden."""
+    address = peer(request)
+    forwarded = any(header in request.headers for header in _FORWARDED)
+    if address is None or not address.is_loopback or forwarded:
+        raise web.HTTPForbidden(text="only a client on this machine may do this")
+
+
+def _matches(request: web.Request, expected: str) -> bool:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, expected.encode())

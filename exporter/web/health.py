@@ -1,0 +1,105 @@
+"""GET /health, /status, /-/healthy and /-/ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from exporter.probers.result import Health
+from exporter.watch import TargetSnapshot
+from exporter.web.errors import now
+from exporter.web.keys import SERVICE
+from model.targets import Service
+
+_UNKNOWN = "unknown"
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes of this file."""
+    return [
+        web.get("/health", _health),
+        web.get("/status", _status),
+        web.get("/-/healthy", _healthy),
+        web.get("/-/ready", _ready),
+    ]
+
+
+async def _health(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    snapshots = service.runner.snapshots()
+    services = [shot for shot in snapshots if isinstance(shot.target, Service)]
+    dependencies = [shot for shot in snapshots if not isinstance(shot.target, Service)]
+    own = service.loaded.platform.own_service
+    verdict = overall([shot for shot in services if shot.target.name != own], dependencies)
+    body = {
+        "status": verdict.value,
+        "uptime": round(time.time() - service.started_at, 3),
+        "timestamp": now(),
+        "services": [
+            {"service": shot.target.name, **_state(shot), "details": _details(shot)}
+            for shot in services
+        ],
+        "dependencies": {shot.target.name: _state(shot) for shot in dependencies},
+    }
+    return web.json_response(body, status=503 if verdict is Health.UNHEALTHY else 200)
+
+
+def overall(services: Sequence[TargetSnapshot], dependencies: Sequence[TargetSnapshot]) -> Health:
+    """One verdict for the platform.
+
+    Unhealthy when a database or most services are down; degraded when anything is not known to
+    be healthy; healthy otherwise.
+    """
+    down = [shot for shot in services if _is(shot, Health.UNHEALTHY)]
+    if any(_is(shot, Health.UNHEALTHY) for shot in dependencies) or 2 * len(down) > len(services):
+        return Health.UNHEALTHY
+    if all(_is(shot, Health.HEALTHY) for shot in (*services, *dependencies)):
+        return Health.HEALTHY
+    return Health.DEGRADED
+
+
+def _is(shot: TargetSnapshot, health: Health) -> bool:
+    return shot.result is not None and shot.result.health is health
+
+
+def _state(shot: TargetSnapshot) -> dict[str, Any]:
+    if shot.result is None:
+        return {"status": _UNKNOWN, "latency": None}
+    return {
+        "status": shot.result.health.value,
+        "latency": round(shot.result.duration * 1000, 3),
+    }
+
+
+def _details(shot: TargetSnapshot) -> dict[str, Any]:
+    if shot.result is None:
+        return {"message": "no result that is recent enough"}
+    details: dict[str, Any] = {"lastChecked": shot.result.ended_at, "since": shot.since}
+    if shot.result.reason is not None:
+        details |= {"reason": shot.result.reason.value, "message": shot.result.detail}
+    return {
+        key: _iso(value) if isinstance(value, float) else value for key, value in details.items()
+    }
+
+
+def _iso(unix: float) -> str:
+    from datetime import UTC, datetime
+
+    return (
+        datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+async def _status(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok", "timestamp": now()})
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.Response(text="OK\n")
+
+
+async def _ready(_request: web.Request) -> web.Response:
+    return web.Response(text="OK\n")

@@ -1,0 +1,106 @@
+"""GET /metrics and GET /probe."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+from aiohttp import web
+
+from exporter.exposition import CONTENT_TYPE, join, probe_page
+from exporter.service import Service
+from exporter.web.access import require_scraper
+from exporter.web.keys import SERVICE
+from model.declared import suggestion
+from model.names import PROBES, TARGET_INFO, Scope, catalogue
+
+_PROBE_RESULTS = tuple(
+    metric
+    for metric in catalogue().values()
+    if metric.scope is Scope.OBSERVED and metric is not TARGET_INFO
+)
+# A scrape must not give up before the probe does: what Prometheus waits, less this.
+_SCRAPE_TIMEOUT_OFFSET = 0.5
+_SCRAPE_TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
+# On-demand probes come on top of the background's; more than this at once is abuse.
+_MOST_ON_DEMAND = 20
+# Below this size compressing costs more than sending.
+_WORTH_COMPRESSING = 4096
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes of this file."""
+    on_demand = asyncio.Semaphore(_MOST_ON_DEMAND)
+
+    async def probe(request: web.Request) -> web.Response:
+        if on_demand.locked():
+            raise web.HTTPServiceUnavailable(
+                text="too many probes on demand are under way", headers={"Retry-After": "1"}
+            )
+        async with on_demand:
+            return await _probe(request)
+
+    return [web.get("/metrics", _metrics), web.get("/probe", probe)]
+
+
+def exposition(service: Service) -> bytes:
+    """Everything that /metrics says."""
+    runner = service.runner
+    return b"".join(
+        (
+            join((TARGET_INFO,), service.loaded.info),
+            join(_PROBE_RESULTS, runner.fragments()),
+            join((PROBES,), runner.counter_fragments()),
+            service.telemetry.text(),
+        )
+    )
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    require_scraper(request, service.settings)
+    body = exposition(service)
+    headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
+    if len(body) >= _WORTH_COMPRESSING and "gzip" in request.headers.get("Accept-Encoding", ""):
+        # zlib lets go of the interpreter: in a thread it does not hold the event loop.
+        body = await asyncio.to_thread(_gzip, body)
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=body, headers=headers)
+
+
+def _gzip(body: bytes) -> bytes:
+    compressor = zlib.compressobj(level=1, wbits=31)
+    return compressor.compress(body) + compressor.flush()
+
+
+async def _probe(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    require_scraper(request, service.settings)
+    name = request.query.get("target", "")
+    target = service.loaded.target(name)
+    if target is None:
+        known = [target.name for target in service.loaded.platform.targets]
+        raise web.HTTPNotFound(
+            text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}'
+            " targets are named, never given by URL"
+        )
+    prober = service.loaded.make_prober(target)
+    timeout = _deadline(request, target.timeout.total_seconds())
+    try:
+        result = await service.runner.probe(prober, timeout)
+    finally:
+        await prober.close()
+    return web.Response(body=probe_page(result), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _deadline(request: web.Request, own: float) -> float:
+    given = request.headers.get(_SCRAPE_TIMEOUT_HEADER)
+    if given is None:
+        return own
+    try:
+        scrape = float(given)
+    except ValueError:
+        scrape = 0.0
+    if not 0 < scrape < 1e6:
+        raise web.HTTPBadRequest(text=f"{_SCRAPE_TIMEOUT_HEADER} must be a number of seconds")
+    return min(own, max(scrape - _SCRAPE_TIMEOUT_OFFSET, 0.05))
