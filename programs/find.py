@@ -89,7 +89,8 @@ def _candidates(program: Program, directories: list[Path]) -> Iterator[Path]:
 
 
 def _runs(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    # Asked first: is_file raises where a directory of the PATH is closed to this user.
+    return os.access(path, os.X_OK) and path.is_file()
 
 
 def _missing(program: Program, reason: str) -> MissingProgramError:

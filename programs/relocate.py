@@ -5,6 +5,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from programs import cache
+
 PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/postgresql/*/bin")
 _LIBRARY_DIRECTORIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
 
@@ -39,7 +41,7 @@ def write_launchers(root: Path, launchers: Path) -> None:
     libraries = ":".join(f'"$root"/{path}' for path in _libraries(root))
     for program in _programs(root):
         launcher = launchers / program
-        launcher.parent.mkdir(parents=True, exist_ok=True)
+        cache.make(launcher.parent)
         share = f'exec {_DESCRIPTOR}<"$root/{_SHARE}"\n' if _redirect_share(root / program) else ""
         up = "/".join([".."] * len(program.parts))
         launcher.write_text(
@@ -48,8 +50,6 @@ def write_launchers(root: Path, launchers: Path) -> None:
             )
         )
         launcher.chmod(0o755)
-    for directory in launchers.rglob("*/"):
-        directory.chmod(0o755)
 
 
 def _redirect_share(program: Path) -> bool:
