@@ -12,6 +12,7 @@ from programs.postgres import Postgres
 from programs.process import child, free_port
 from programs.prometheus import Prometheus
 from programs.redis import Redis
+from programs.server import Server
 from programs.system import System
 from programs.table import PROGRAMS, Program
 
@@ -24,6 +25,7 @@ __all__ = [
     "Program",
     "Prometheus",
     "Redis",
+    "Server",
     "ServerError",
     "System",
     "Unpacked",

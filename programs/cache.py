@@ -25,7 +25,10 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
         make(directory)
         status = directory.stat()
     except OSError as error:
-        raise FetchError(f"the cache {directory} cannot be made ({error.strerror})") from error
+        raise FetchError(
+            f"the cache {directory} cannot be made ({error.strerror}); "
+            "set MONITORING_CACHE to a directory that can"
+        ) from error
     _refuse_foreign(directory, status)
     return directory
 

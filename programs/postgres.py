@@ -25,6 +25,7 @@ from programs.server import Server
 from programs.system import System
 
 _PREFIX = "tickettoken-postgres-"
+_INITDB_PREFIX = "tickettoken-initdb-"
 _ABANDONED_SECONDS = 60
 _INITDB = ("--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
 # The superuser needs no password; every other user logs in as in production.
@@ -195,7 +196,7 @@ def _template(binaries: Path, user: str | None) -> Path:
 
 def _initialise(initdb: Path, target: Path, user: str | None) -> None:
     # Not in the cache, where the server's user may not write.
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_workplace()) as place:
+    with tempfile.TemporaryDirectory(prefix=_INITDB_PREFIX, dir=_workplace()) as place:
         data = Path(place) / "data"
         if user is not None:
             _give(Path(place), user)

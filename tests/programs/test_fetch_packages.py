@@ -18,6 +18,7 @@ from programs.sources import distribution
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = "redis-tools"
+AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
 FETCH_SMALL = f"from programs import fetch; print(fetch(['{SMALL}']).program('redis-cli'))"
 
 pytestmark = [pytest.mark.usefixtures("debian"), pytest.mark.timeout(300)]
@@ -110,6 +111,17 @@ def test_third_parties_that_fail_stop_nothing(bare: System, place: Path) -> None
     assert version(fetch([SMALL], None, replace(bare, apt=apt)).program("redis-cli"))
 
 
+def test_hooks_of_the_systems_apt_do_not_run(bare: System, place: Path) -> None:
+    hooks = ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+    lines = [f'APT::Update::{hook} {{"touch {place}/{hook}";}};' for hook in hooks]
+    (place / "apt.conf").write_text("\n".join(lines))
+    environment = {**bare.environment, "APT_CONFIG": str(place / "apt.conf")}
+    assert version(
+        fetch([SMALL], None, replace(bare, environment=environment)).program("redis-cli")
+    )
+    assert not [hook for hook in hooks if (place / hook).exists()]
+
+
 def test_everybody_can_read_what_was_fetched_and_nobody_gains_rights(
     bare: System, place: Path
 ) -> None:
@@ -158,6 +170,17 @@ def test_a_fetched_postgres_runs_with_its_own_files(bare: System, place: Path) -
     assert (result.stdout, result.stderr, result.returncode) == ("42\n", "", 0)
 
 
+def nobodys_python() -> str:
+    """A Python that an ordinary user can run, as this one is not if it lies below /root."""
+    new_enough = "import sys; sys.exit(sys.version_info < (3, 11))"
+    for python in (sys.executable, shutil.which("python3", path=os.defpath)):
+        # setpriv itself still has root's rights when it starts a program; its shell has not.
+        probe = [*AS_NOBODY, "sh", "-c", f"'{python}' -c '{new_enough}'"]
+        if python and subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return python
+    pytest.skip("no Python that an ordinary user can run")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_fetches_and_runs_servers(place: Path) -> None:
     home = place / "home"
@@ -168,9 +191,8 @@ def test_an_ordinary_user_fetches_and_runs_servers(place: Path) -> None:
         "with Postgres() as postgres, Redis(Path('redis')) as redis:\n"
         "    print(postgres.execute('select 1'), redis.port > 0, find('redis-server'))\n"
     )
-    identity = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
     result = subprocess.run(
-        ["setpriv", *identity, "--", sys.executable, "-c", code],
+        [*AS_NOBODY, nobodys_python(), "-B", "-c", code],
         cwd=home,
         env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,

@@ -1,6 +1,7 @@
 """The servers, with the real programs."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -318,3 +319,4 @@ def test_no_server_outlives_a_parent_that_is_killed(
     wait_until_gone(members)
     # In order: Postgres removed its own lock file.
     assert not (Path(directory) / "data" / "postmaster.pid").exists()
+    shutil.rmtree(directory)
