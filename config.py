@@ -187,7 +187,6 @@ ALERTS = (
     ),
     Alert(
         name="TargetNotProbed",
-        cause="silent",
         group="availability",
         expr=Unless(
             observed(
@@ -211,8 +210,7 @@ ALERTS = (
         actions=("Restart the exporter.",),
     ),
     Alert(
-        name="TargetNotProbed",
-        cause="fewer",
+        name="TargetsMissing",
         group="availability",
         expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",)))
         < len(SERVICES) + len(POSTGRES) + len(REDIS),
@@ -302,6 +300,7 @@ ALERTS = (
     Alert(
         name="ExporterDown",
         group="monitoring",
+        no_data="fires",
         expr=OrZero(observed(metrics.UP, by=(), job="monitoring-service")) < 1,
         for_=seconds(30),
         keep_firing_for=OUTLIVE_A_GAP,
@@ -343,6 +342,7 @@ ALERTS = (
         name="Watchdog",
         group="monitoring",
         expr=Always(),
+        no_data="fires",
         severity=None,
         service="monitoring-service",
         summary="Alerting works",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,9 +30,9 @@ class Alert(Declared):
     for_: Duration = timedelta(0)
     keep_firing_for: Duration = timedelta(0)
     severity: str | None
+    # What it does where its metrics are missing altogether; a generated test holds it to that.
+    no_data: Literal["quiet", "fires"] = "quiet"
     service: str = "{{ $labels.target }}"
-    # Tells apart alerts of one name that have different causes.
-    cause: str | None = None
     summary: str
     description: str
     symptoms: str = ""
@@ -65,8 +65,3 @@ class Alert(Declared):
         if mistakes:
             raise refused(mistakes)
         return self
-
-    @property
-    def id(self) -> str:
-        """What tells it apart from every other: its name, and its cause where it has one."""
-        return f"{self.name}/{self.cause}" if self.cause else self.name

@@ -124,7 +124,7 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Variable", ((t.variable, t) for t in _sound(platform.targets)))
     yield from _twice("Severity", ((s.name, s) for s in _sound(platform.severities)))
     yield from _twice("Channel", ((c.name, c) for c in _sound(platform.channels)))
-    yield from _twice("Alert", ((a.id, a) for a in _sound(platform.alerts)))
+    yield from _twice("Alert", ((a.name, a) for a in _sound(platform.alerts)))
 
 
 def _severities_are_known(platform: Platform) -> Iterator[Problem]:

@@ -1,0 +1,88 @@
+"""`python -m rules`: compile the config, prove the result, write it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from model.declared import ConfigError
+from model.load import config_path, load
+from model.platform import Platform
+from rules.compile import compile_files
+from rules.expand import UnknownTemplateError
+from rules.output import Files
+from rules.prove import MissingProgramError, prove
+from rules.writer import differences, write
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only compare and prove; write nothing.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The directory below which the files are written; this one if not given.",
+)
+def main(*, check: bool, output: Path) -> None:
+    """Compile config.py (or MONITORING_CONFIG) into every generated file."""
+    started = time.monotonic()
+    platform, files = _compile()
+    if not _prove(platform, files):
+        _fail("nothing was written: a proof failed")
+    if check:
+        _compare(files, output)
+        return
+    changed = write(files, output)
+    for path in changed:
+        click.echo(f"  wrote {path}")
+    unchanged = len(files) - len([path for path in changed if path in files])
+    took = time.monotonic() - started
+    click.echo(f"{len(changed)} changed, {unchanged} unchanged, in {took:.1f} s")
+
+
+def _compile() -> tuple[Platform, Files]:
+    try:
+        platform = load(config_path())
+        return platform, compile_files(platform)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'s' if count != 1 else ''} in the config", err=True)
+        sys.exit(2)
+    except UnknownTemplateError as error:
+        click.echo(error, err=True)
+        sys.exit(2)
+
+
+def _prove(platform: Platform, files: Files) -> bool:
+    try:
+        proofs = prove(platform, files)
+    except MissingProgramError as error:
+        _fail(str(error))
+    for proof in proofs:
+        click.echo(f"  {'ok  ' if proof.holds else 'FAIL'} {proof.claim}", err=not proof.holds)
+        for objection in proof.objections:
+            click.echo(f"       {objection}", err=True)
+    return all(proof.holds for proof in proofs)
+
+
+def _compare(files: Files, output: Path) -> None:
+    found = differences(files, output)
+    if found:
+        for difference in found:
+            click.echo(difference, err=True)
+        _fail(f"{len(found)} generated files differ from the config: run make rules")
+    click.echo(f"  ok   {len(files)} generated files are what the config says")
+
+
+def _fail(text: str) -> None:
+    click.echo(f"rules: {text}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

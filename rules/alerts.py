@@ -1,0 +1,71 @@
+"""The alerting rules: one file a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.alerts import Alert
+from model.durations import prometheus
+from model.platform import Platform
+from model.promql import CONFIG_SHA256, Expr
+from rules.output import Files, yaml_file
+
+
+def build(platform: Platform) -> Files:
+    """`rules/generated/<group>.rules.yml` for every group of alerts."""
+    return {
+        rules_path(group): yaml_file({"groups": [_group(group, alerts, platform)]})
+        for group, alerts in groups(platform).items()
+    }
+
+
+def groups(platform: Platform) -> dict[str, list[Alert]]:
+    """The alerts by their group, both in the config's order."""
+    found: dict[str, list[Alert]] = {}
+    for alert in platform.alerts:
+        found.setdefault(alert.group, []).append(alert)
+    return found
+
+
+def rules_path(group: str) -> str:
+    """Where a group's rules stand."""
+    return f"rules/generated/{group}.rules.yml"
+
+
+def expression(expr: Expr, platform: Platform) -> str:
+    """An expression as Prometheus reads it, with the config's hash put in."""
+    return str(expr).replace(CONFIG_SHA256, platform.sha256)
+
+
+def rule_labels(alert: Alert) -> dict[str, str]:
+    """The labels that the rule adds; `service` may hold a template."""
+    labels = {} if alert.severity is None else {"severity": alert.severity}
+    return {**labels, "service": alert.service}
+
+
+def rule_annotations(alert: Alert, platform: Platform) -> dict[str, str]:
+    """The rule's annotations, templates unexpanded."""
+    return {
+        "summary": alert.summary,
+        "description": alert.description,
+        "runbook_url": f"{platform.base_url}/runbooks/{alert.name}",
+    }
+
+
+def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]:
+    return {
+        "name": name,
+        "interval": prometheus(platform.watched_by.evaluation_interval),
+        "rules": [_rule(alert, platform) for alert in alerts],
+    }
+
+
+def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:
+    rule: dict[str, Any] = {"alert": alert.name, "expr": expression(alert.expr, platform)}
+    if alert.for_:
+        rule["for"] = prometheus(alert.for_)
+    if alert.keep_firing_for:
+        rule["keep_firing_for"] = prometheus(alert.keep_firing_for)
+    rule["labels"] = rule_labels(alert)
+    rule["annotations"] = rule_annotations(alert, platform)
+    return rule

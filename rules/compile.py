@@ -1,0 +1,28 @@
+"""From a config to every generated file, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from model.platform import Platform
+from rules import alerts, dashboards, messages, provisioning, routing, scrape, unit_tests
+from rules.output import Files
+
+# Every artifact, one builder each.
+BUILDERS: tuple[Callable[[Platform], Files], ...] = (
+    alerts.build,
+    unit_tests.build,
+    scrape.build,
+    routing.build,
+    messages.build,
+    dashboards.build,
+    provisioning.build,
+)
+
+
+def compile_files(platform: Platform) -> Files:
+    """Every generated file: its path below the output directory, and its text."""
+    files: Files = {}
+    for build in BUILDERS:
+        files.update(build(platform))
+    return files

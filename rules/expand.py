@@ -1,0 +1,129 @@
+"""What Prometheus makes of the templates in labels and annotations.
+
+promtool compares a unit test's annotations to the letter, so the generator must know what they
+become. Source: Prometheus' template functions, and strconv's shortest form of a float.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+_ACTION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+_LABEL = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
+
+
+class UnknownTemplateError(Exception):
+    """A template that the generator cannot expand, so that no test can be written for it."""
+
+
+def expand(text: str, labels: Mapping[str, str], value: float) -> str:
+    """A template with labels and value put in. Raises UnknownTemplateError."""
+    return _ACTION.sub(lambda action: _evaluate(action.group(1), labels, value), text)
+
+
+def _evaluate(action: str, labels: Mapping[str, str], value: float) -> str:
+    source, *functions = (part.strip() for part in action.split("|"))
+    label = _LABEL.fullmatch(source)
+    if label is not None and not functions:
+        return labels.get(label.group(1), "")
+    if source == "$value" and not functions:
+        return go_float(value)
+    if source == "$value" and len(functions) == 1 and functions[0] in FUNCTIONS:
+        return FUNCTIONS[functions[0]](value)
+    known = ", ".join(f"$value | {name}" for name in FUNCTIONS)
+    raise UnknownTemplateError(
+        f"{{{{ {action} }}}} cannot be tested; write $labels.<name>, $value or one of: {known}"
+    )
+
+
+def go_float(value: float) -> str:
+    """A float as Go's %v prints it: shortest digits, an exponent from 1e+06 up and below 1e-04."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0:
+        return "0"
+    sign, digits, point = _shortest_digits(value)
+    exponent = point - 1
+    if exponent < -4 or exponent >= 6:
+        fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{sign}{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    whole, fraction = digits[:point].ljust(point, "0"), digits[point:]
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def _shortest_digits(value: float) -> tuple[str, str, int]:
+    """Sign, digits and place of the decimal point of the shortest form that reads back the same."""
+    parts = Decimal(repr(value)).normalize().as_tuple()
+    digits = "".join(map(str, parts.digits))
+    assert isinstance(parts.exponent, int)
+    return "-" if parts.sign else "", digits, len(digits) + parts.exponent
+
+
+def humanize_duration(value: float) -> str:
+    """Prometheus' humanizeDuration; `value` is in seconds."""
+    if math.isnan(value) or math.isinf(value):
+        return _general(value)
+    if value == 0:
+        return "0s"
+    if abs(value) >= 1:
+        sign, left = ("-", -value) if value < 0 else ("", value)
+        whole = int(left)
+        seconds, minutes = whole % 60, whole // 60 % 60
+        hours, days = whole // 3600 % 24, whole // 86400
+        if days:
+            return f"{sign}{days}d {hours}h {minutes}m {seconds}s"
+        if hours:
+            return f"{sign}{hours}h {minutes}m {seconds}s"
+        if minutes:
+            return f"{sign}{minutes}m {seconds}s"
+        return f"{sign}{_general(left)}s"
+    prefix = ""
+    for candidate in ("m", "u", "n", "p", "f", "a", "z", "y"):
+        if abs(value) >= 1:
+            break
+        prefix, value = candidate, value * 1000
+    return f"{_general(value)}{prefix}s"
+
+
+def humanize_percentage(value: float) -> str:
+    """Prometheus' humanizePercentage; 1 is 100 %."""
+    return f"{_general(value * 100)}%"
+
+
+def humanize(value: float) -> str:
+    """Prometheus' humanize: four digits and a metric prefix."""
+    if value == 0 or math.isnan(value) or math.isinf(value):
+        return _general(value)
+    prefix = ""
+    if abs(value) >= 1:
+        for candidate in ("k", "M", "G", "T", "P", "E", "Z", "Y"):
+            if abs(value) < 1000:
+                break
+            prefix, value = candidate, value / 1000
+    else:
+        for candidate in ("m", "u", "n", "p", "f", "a", "z", "y"):
+            if abs(value) >= 1:
+                break
+            prefix, value = candidate, value * 1000
+    return f"{_general(value)}{prefix}"
+
+
+def _general(value: float) -> str:
+    """C's and Go's %.4g, which part only in how they write infinity."""
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return "NaN" if math.isnan(value) else f"{value:.4g}"
+
+
+FUNCTIONS: Mapping[str, Callable[[float], str]] = {
+    "humanizeDuration": humanize_duration,
+    "humanizePercentage": humanize_percentage,
+    "humanize": humanize,
+}

@@ -1,0 +1,178 @@
+"""alertmanager.yml: from an alert's severity to the people who must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from model.durations import prometheus
+from model.people import Channel, Email, PagerDuty, Severity, Slack
+from model.platform import Platform
+from rules.output import Files, yaml_file
+
+PATH = "alertmanager/alertmanager.yml"
+TEMPLATES = "templates/*.tmpl"
+
+UNROUTED = "unrouted"
+DEAD_MANS_SWITCH = "dead-mans-switch"
+BUSINESS_HOURS = "business-hours"
+WATCHDOG_INTERVAL = "1m"
+
+
+def build(platform: Platform) -> Files:
+    """alertmanager.yml, beside the templates of its messages."""
+    document: dict[str, Any] = {
+        "global": {"resolve_timeout": "5m"},
+        "templates": [TEMPLATES],
+        "route": _tree(platform),
+        "receivers": _receivers(platform),
+    }
+    if any(severity.business_hours_only for severity in _used(platform)):
+        document["time_intervals"] = [_business_hours(platform)]
+    return {PATH: yaml_file(document)}
+
+
+def receivers_of(severity: Severity, platform: Platform) -> list[str]:
+    """The names of the receivers that an alert of a severity reaches."""
+    return [name for name, _ in _split(severity, platform)]
+
+
+def _used(platform: Platform) -> list[Severity]:
+    """The severities in the config's order, whether or not an alert has one today."""
+    return list(platform.severities)
+
+
+def _split(severity: Severity, platform: Platform) -> list[tuple[str, list[Channel]]]:
+    """Incidents and messages part: an incident covers one service, a message may list many."""
+    channels = [channel for channel in platform.channels if channel.name in severity.channels]
+    incidents: list[Channel] = [c for c in channels if isinstance(c, PagerDuty)]
+    messages: list[Channel] = [c for c in channels if not isinstance(c, PagerDuty)]
+    parts = ((f"{severity.name}-pagerduty", incidents), (severity.name, messages))
+    return [(name, part) for name, part in parts if part]
+
+
+def _tree(platform: Platform) -> dict[str, Any]:
+    routes: list[dict[str, Any]] = [
+        {
+            # The one alert without a severity: it says that alerting works, to a machine.
+            "receiver": DEAD_MANS_SWITCH,
+            "matchers": ['severity=""', 'alertname="Watchdog"'],
+            "group_wait": "0s",
+            "group_interval": WATCHDOG_INTERVAL,
+            "repeat_interval": WATCHDOG_INTERVAL,
+        }
+    ]
+    for severity in _used(platform):
+        routes.extend(_routes(severity, platform))
+    return {"receiver": UNROUTED, "group_by": ["alertname"], "routes": routes}
+
+
+def _routes(severity: Severity, platform: Platform) -> Iterable[dict[str, Any]]:
+    parts = _split(severity, platform)
+    for position, (name, channels) in enumerate(parts):
+        incident = any(isinstance(channel, PagerDuty) for channel in channels)
+        route: dict[str, Any] = {
+            "receiver": name,
+            "matchers": [f'severity="{severity.name}"'],
+            # An acknowledgement of an incident must cover exactly what was seen.
+            "group_by": ["alertname", "service"] if incident else ["alertname"],
+            "group_wait": prometheus(severity.group_wait),
+            "group_interval": prometheus(severity.group_interval),
+            "repeat_interval": prometheus(severity.repeat_interval),
+        }
+        if severity.business_hours_only:
+            route["active_time_intervals"] = [BUSINESS_HOURS]
+        if position < len(parts) - 1:
+            route["continue"] = True
+        yield route
+
+
+def _receivers(platform: Platform) -> list[dict[str, Any]]:
+    # What no route claims is nobody's alert, so it goes where people read, not where it pages.
+    emails = [channel for channel in platform.channels if isinstance(channel, Email)]
+    fallback: list[Channel] = list(emails) or list(platform.channels[:1])
+    receivers = [
+        _receiver(UNROUTED, fallback),
+        {
+            "name": DEAD_MANS_SWITCH,
+            "webhook_configs": [{"url": platform.dead_mans_switch, "send_resolved": False}],
+        },
+    ]
+    for severity in _used(platform):
+        receivers.extend(_receiver(name, part) for name, part in _split(severity, platform))
+    return receivers
+
+
+def _receiver(name: str, channels: Iterable[Channel]) -> dict[str, Any]:
+    receiver: dict[str, Any] = {"name": name}
+    for channel in channels:
+        receiver.setdefault(f"{channel.kind}_configs", []).append(_integration(channel))
+    return receiver
+
+
+def _integration(channel: Channel) -> dict[str, Any]:
+    if isinstance(channel, Email):
+        return _email(channel)
+    if isinstance(channel, Slack):
+        return _slack(channel)
+    return _pagerduty(channel)
+
+
+def _email(channel: Email) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "to": ", ".join(channel.to),
+        "from": channel.sender,
+        "smarthost": channel.smarthost,
+        "require_tls": channel.require_tls,
+        "send_resolved": True,
+        "headers": {"Subject": '{{ template "monitoring.title" . }}'},
+        "text": '{{ template "monitoring.text" . }}',
+        "html": '{{ template "monitoring.html" . }}',
+    }
+    if channel.username is not None:
+        config["auth_username"] = channel.username
+        config["auth_password_file"] = channel.password_file
+    return config
+
+
+def _slack(channel: Slack) -> dict[str, Any]:
+    return {
+        "api_url_file": channel.webhook_url_file,
+        "channel": channel.channel,
+        "send_resolved": True,
+        "color": '{{ template "monitoring.slack.color" . }}',
+        "title": '{{ template "monitoring.title" . }}',
+        "title_link": '{{ template "monitoring.link" . }}',
+        "fallback": '{{ template "monitoring.title" . }}',
+        "text": '{{ template "monitoring.slack.text" . }}',
+    }
+
+
+def _pagerduty(channel: PagerDuty) -> dict[str, Any]:
+    return {
+        "routing_key_file": channel.routing_key_file,
+        "url": channel.url,
+        "send_resolved": True,
+        "severity": "{{ .CommonLabels.severity }}",
+        "class": "{{ .CommonLabels.alertname }}",
+        "component": "{{ .CommonLabels.service }}",
+        "description": '{{ template "monitoring.title" . }}',
+        "client": "monitoring-service",
+        "client_url": '{{ template "monitoring.link" . }}',
+        "details": {
+            "firing": '{{ template "monitoring.text" . }}',
+            "resolved": "{{ .Alerts.Resolved | len }}",
+            "num_firing": "{{ .Alerts.Firing | len }}",
+            "num_resolved": "{{ .Alerts.Resolved | len }}",
+        },
+    }
+
+
+def _business_hours(platform: Platform) -> dict[str, Any]:
+    hours = platform.business_hours
+    interval = {
+        "times": [{"start_time": f"{hours.start:02}:00", "end_time": f"{hours.end:02}:00"}],
+        "weekdays": list(hours.weekdays),
+        "location": hours.time_zone,
+    }
+    return {"name": BUSINESS_HOURS, "time_intervals": [interval]}

@@ -1,0 +1,61 @@
+"""prometheus.yml: whom Prometheus scrapes, which rules it evaluates, whom it alerts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from model.durations import prometheus, seconds
+from model.platform import JOB, SERVICES_JOB, Platform
+from rules.output import Files, yaml_file
+
+PATH = "rules/generated/prometheus.yml"
+
+# A service's /metrics is not ours: what a bug there can cost Prometheus is limited.
+_SERVICE_LIMITS = {"sample_limit": 20_000, "label_limit": 64, "body_size_limit": "16MB"}
+
+
+def build(platform: Platform) -> Files:
+    """prometheus.yml, beside the rules that it loads."""
+    watched = platform.watched_by
+    document = {
+        "global": {
+            "scrape_interval": prometheus(watched.scrape_interval),
+            "scrape_timeout": prometheus(_timeout(watched.scrape_interval)),
+            "evaluation_interval": prometheus(watched.evaluation_interval),
+        },
+        "rule_files": ["*.rules.yml"],
+        "alerting": {"alertmanagers": [_static(watched.alertmanagers)]},
+        "scrape_configs": _jobs(platform),
+    }
+    return {PATH: yaml_file(document)}
+
+
+def _jobs(platform: Platform) -> list[dict[str, Any]]:
+    watched = platform.watched_by
+    services_interval = watched.services_scrape_interval
+    discovery = [
+        {"url": f"http://{exporter}/api/sd/services", "refresh_interval": "30s"}
+        for exporter in watched.exporters
+    ]
+    return [
+        {"job_name": JOB, **_static(watched.exporters)},
+        {
+            "job_name": SERVICES_JOB,
+            "scrape_interval": prometheus(services_interval),
+            "scrape_timeout": prometheus(_timeout(services_interval)),
+            **_SERVICE_LIMITS,
+            "http_sd_configs": discovery,
+        },
+        {"job_name": "prometheus", **_static(watched.prometheus)},
+        {"job_name": "alertmanager", **_static(watched.alertmanagers)},
+    ]
+
+
+def _static(addresses: tuple[str, ...]) -> dict[str, Any]:
+    return {"static_configs": [{"targets": list(addresses)}]}
+
+
+def _timeout(interval: timedelta) -> timedelta:
+    """As long as the interval allows with a second to spare, at most Prometheus' own 10 s."""
+    return max(min(seconds(10), interval - seconds(1)), interval / 2)
