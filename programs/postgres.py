@@ -6,7 +6,9 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -21,12 +23,14 @@ from programs import cache
 from programs.errors import FetchError, MissingProgramError, ServerError
 from programs.find import find, version
 from programs.process import child, tied
-from programs.server import Server
+from programs.server import ANSWER_SECONDS, Server
 from programs.system import System
 
 _PREFIX = "tickettoken-postgres-"
 _INITDB_PREFIX = "tickettoken-initdb-"
 _ABANDONED_SECONDS = 60
+# The shortest question that a server answers before it wants to know who asks.
+_SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _INITDB = ("--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
 # The superuser needs no password; every other user logs in as in production.
 _ACCESS = """\
@@ -143,9 +147,16 @@ class Postgres(Server):
         )
 
     def _answers(self) -> bool:
-        # Its last line is the postmaster's state.
+        # Its last line is the postmaster's state; while starting up it accepts connections, too.
         status = self.data / "postmaster.pid"
-        return status.exists() and status.read_text().rstrip().endswith("ready")
+        if not (status.exists() and status.read_text().rstrip().endswith("ready")):
+            return False
+        try:
+            with socket.create_connection((self.host, self.port), ANSWER_SECONDS) as connection:
+                connection.sendall(_SSL_REQUEST)
+                return connection.recv(1) in (b"N", b"S")
+        except OSError:
+            return False
 
 
 def _server_user() -> str | None:

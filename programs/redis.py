@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from programs.find import find
-from programs.server import Server
+from programs.server import ANSWER_SECONDS, Server
 
 
 class Redis(Server):
@@ -32,7 +32,7 @@ class Redis(Server):
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((self.host, self.port), timeout=5) as connection:
+            with socket.create_connection((self.host, self.port), ANSWER_SECONDS) as connection:
                 connection.sendall(b"PING\r\n")
                 answer = connection.recv(64)
         except OSError:

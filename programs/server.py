@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 from programs.errors import ServerError
 from programs.process import HOST, child, family, free_port, listens, send
 
+ANSWER_SECONDS = 1.0
 _ATTEMPTS = 5
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 10.0
@@ -204,7 +205,7 @@ class HttpServer(Server):
 
     def _answers(self) -> bool:
         try:
-            status, _ = request(f"{self.url}/-/ready")
+            status, _ = request(f"{self.url}/-/ready", timeout=ANSWER_SECONDS)
         except OSError:
             return False
         return status == http.client.OK

@@ -111,6 +111,15 @@ def test_a_server_that_does_not_answer_by_the_deadline_is_an_error(server: Serve
         server.wait_ready(0.5)
 
 
+def test_a_paused_server_is_not_ready_although_it_was(server: Server) -> None:
+    with server:
+        server.pause()
+        with pytest.raises(ServerError, match="is not ready after"):
+            server.wait_ready(0.5)
+        server.resume()
+        server.wait_ready()
+
+
 def test_a_server_does_not_start_twice(tmp_path: Path) -> None:
     with Redis(tmp_path) as redis, pytest.raises(ServerError, match="running already"):
         redis.start()
