@@ -1,0 +1,65 @@
+"""Decompression of a body within a limit, so that a bomb goes off in small pieces."""
+
+from __future__ import annotations
+
+import zlib
+
+from exporter.probers.failure import ProbeFailure
+from exporter.probers.http.failure import excerpt
+from exporter.probers.result import Reason
+
+# zlib: 15 bits of window, plus 32 to tell gzip from zlib by itself.
+_GZIP_OR_ZLIB = 15 + 32
+_RAW_DEFLATE = -15
+
+
+class Decoder:
+    """Decompresses gzip (RFC 1952) and deflate (RFC 1950, or RFC 1951 as many servers send it)."""
+
+    __slots__ = ("_name", "_started", "_zlib")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._started = False
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        """Decompress, to no more than `limit` bytes; raise ProbeFailure on what is not valid."""
+        decoded = b""
+        while data:
+            try:
+                decoded += self._zlib.decompress(data, limit - len(decoded))
+            except zlib.error:
+                if self._started or self._name != "deflate":
+                    raise self._broken() from None
+                self._zlib = zlib.decompressobj(_RAW_DEFLATE)
+                self._started = True
+                continue
+            self._started = True
+            if len(decoded) >= limit:
+                break
+            data = self._zlib.unused_data
+            if data:
+                # gzip files may be members put together (RFC 1952, 2.2).
+                self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
+        return decoded
+
+    def end(self) -> None:
+        """The body is over; raise ProbeFailure if its compression is not."""
+        if self._started and not self._zlib.eof:
+            raise self._broken()
+
+    def _broken(self) -> ProbeFailure:
+        return ProbeFailure(Reason.PROTOCOL, f"the body is not valid {self._name}")
+
+
+def decoder_of(coding: bytes) -> Decoder | None:
+    """The decoder for a Content-Encoding; None for identity. Raises ProbeFailure on others."""
+    match coding.strip().lower():
+        case b"" | b"identity":
+            return None
+        case b"gzip" | b"x-gzip":
+            return Decoder("gzip")
+        case b"deflate":
+            return Decoder("deflate")
+    raise ProbeFailure(Reason.PROTOCOL, f"unknown content coding {excerpt(coding)}")
