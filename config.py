@@ -143,10 +143,10 @@ SEVERITIES = (
 
 # --- What people are told about -----------------------------------------------------------------
 # Two failed probes in a row fit into 10 s, one never does; docs/architecture.md has the budget.
-# Once firing, an alert outlives a gap of six scrapes before it counts as resolved.
+# Once firing, an alert outlives a gap of four scrapes before it counts as resolved.
 
 CONFIRMED = seconds(10)
-OUTLIVE_A_GAP = seconds(30)
+OUTLIVE_A_GAP = seconds(20)
 
 ALERTS = (
     Alert(

@@ -1,0 +1,63 @@
+"""What the exporter, Prometheus and Alertmanager say, by their own APIs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One raw sample: when, in unix seconds, and its value."""
+
+    at: float
+    value: float
+
+
+class Api:
+    """Reads the three APIs."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, exporter: str, prometheus: str, alertmanager: str
+    ) -> None:
+        self._session = session
+        self._exporter = exporter
+        self._prometheus = prometheus
+        self._alertmanager = alertmanager
+
+    async def instant(self, query: str) -> list[dict[str, Any]]:
+        """The result of an instant query."""
+        url = f"{self._prometheus}/api/v1/query"
+        async with self._session.get(url, params={"query": query}) as response:
+            response.raise_for_status()
+            result: list[dict[str, Any]] = (await response.json())["data"]["result"]
+            return result
+
+    async def raw(self, selector: str, since: float, length: str = "10m") -> list[Point]:
+        """The raw samples of the series that a selector names, from a unix time on, in order."""
+        found = await self.instant(f"{selector}[{length}]")
+        points = [Point(float(at), float(value)) for one in found for at, value in one["values"]]
+        return sorted((p for p in points if p.at >= since), key=lambda point: point.at)
+
+    async def health(self, service: str) -> dict[str, Any]:
+        """What the exporter's /health says of a service."""
+        async with self._session.get(f"{self._exporter}/health") as response:
+            services: list[dict[str, Any]] = (await response.json())["services"]
+        return next(one for one in services if one["service"] == service)
+
+    async def alertmanager_alerts(self, alertname: str, service: str) -> list[dict[str, Any]]:
+        """The alerts that Alertmanager holds, by name and service."""
+        filters = [("filter", f'alertname="{alertname}"'), ("filter", f'service="{service}"')]
+        url = f"{self._alertmanager}/api/v2/alerts"
+        async with self._session.get(url, params=filters) as response:
+            response.raise_for_status()
+            alerts: list[dict[str, Any]] = await response.json()
+            return alerts
+
+
+def unix(iso: str) -> float:
+    """An ISO 8601 time in unix seconds."""
+    return datetime.fromisoformat(iso).timestamp()

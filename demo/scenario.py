@@ -1,0 +1,147 @@
+"""Break a service, follow the alert to the people, repair it, follow the all-clear."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from demo.api import unix
+from demo.sinks import Channel, Receipt, Status
+from demo.stack import Stack
+
+Fault = Literal["crash", "hang"]
+
+CHANNELS: tuple[Channel, ...] = ("pagerduty", "slack", "email")
+ALERT = "ServiceDown"
+# Long enough for the slowest way through every interval, with room for a busy machine.
+PAGE_DEADLINE = 90.0
+RESOLVE_DEADLINE = 180.0
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: seconds after the break or the repair, and what."""
+
+    after: float
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One break: what was broken, how, and how many seconds each channel's page took."""
+
+    service: str
+    fault: Fault
+    pages: dict[Channel, float]
+    resolves: dict[Channel, float]
+
+
+Tell = Callable[[Event], None]
+
+
+async def break_and_repair(stack: Stack, service: str, fault: Fault, tell: Tell) -> Round:
+    """Break a service until all channels were paged, repair it until all have the all-clear.
+
+    Raises TimeoutError, which says what did arrive.
+    """
+    broken_at = time.time()
+    await _break(stack, service, fault)
+    tell(Event(0.0, "broken", _BREAKS[fault].format(service=service)))
+    pages = await _follow(stack, service, broken_at, "firing", PAGE_DEADLINE, tell)
+    repaired_at = time.time()
+    await stack.simulated.services[service].repair()
+    tell(Event(0.0, "repaired", f"{service} answers again"))
+    resolves = await _follow(stack, service, repaired_at, "resolved", RESOLVE_DEADLINE, tell)
+    return Round(service, fault, pages, resolves)
+
+
+_BREAKS = {
+    "crash": "{service} is gone: connections are refused",
+    "hang": "{service} hangs: it accepts connections and never answers",
+}
+
+
+async def _break(stack: Stack, service: str, fault: Fault) -> None:
+    simulated = stack.simulated.services[service]
+    if fault == "crash":
+        await simulated.crash()
+    else:
+        simulated.hang()
+
+
+async def _follow(
+    stack: Stack, service: str, since: float, status: Status, deadline: float, tell: Tell
+) -> dict[Channel, float]:
+    """Tell what happens as it happens, until every channel has its notification."""
+    told: set[str] = set()
+    arrived: dict[Channel, float] = {}
+    watch = _firing if status == "firing" else _resolving
+    async with asyncio.timeout(deadline):
+        while len(arrived) < len(CHANNELS):
+            async for name, at, detail in watch(stack, service, since):
+                if name not in told:
+                    told.add(name)
+                    tell(Event(at - since, name, detail))
+            for receipt in _receipts(stack, service, since, status):
+                if receipt.channel not in arrived:
+                    arrived[receipt.channel] = receipt.received_at - since
+                    tell(Event(arrived[receipt.channel], receipt.channel, receipt.summary))
+            await asyncio.sleep(_POLL_SECONDS)
+    return arrived
+
+
+def _receipts(stack: Stack, service: str, since: float, status: Status) -> list[Receipt]:
+    return [
+        receipt
+        for receipt in stack.sinks.receipts
+        if receipt.received_at >= since
+        and receipt.status == status
+        and ALERT in receipt.alerts
+        and service in receipt.alerts
+    ]
+
+
+async def _firing(
+    stack: Stack, service: str, since: float
+) -> AsyncIterator[tuple[str, float, str]]:
+    health = await stack.api.health(service)
+    if health["status"] == "unhealthy" and unix(health["details"]["since"]) >= since:
+        at, reason = unix(health["details"]["since"]), health["details"]["reason"]
+        yield "probe failed", at, f"reason: {reason}"
+    for point in await stack.api.raw(f'probe_success{{target="{service}"}}', since):
+        if point.value == 0:
+            yield "scraped", point.at, "Prometheus reads probe_success 0"
+            break
+    for state in ("pending", "firing"):
+        selector = f'ALERTS{{alertname="{ALERT}",service="{service}",alertstate="{state}"}}'
+        for point in (await stack.api.raw(selector, since))[:1]:
+            yield f"alert {state}", point.at, f"{ALERT} for {service}"
+    for alert in await stack.api.alertmanager_alerts(ALERT, service):
+        if unix(alert["startsAt"]) >= since:
+            receivers = ", ".join(receiver["name"] for receiver in alert["receivers"])
+            yield "routed", unix(alert["startsAt"]), f"Alertmanager has it, for {receivers}"
+
+
+async def _resolving(
+    stack: Stack, service: str, since: float
+) -> AsyncIterator[tuple[str, float, str]]:
+    health = await stack.api.health(service)
+    if health["status"] == "healthy" and unix(health["details"]["since"]) >= since:
+        yield "probe succeeded", unix(health["details"]["since"]), "healthy again"
+
+
+async def one_failed_probe(stack: Stack, service: str, seconds: float) -> list[Receipt]:
+    """Let exactly one probe fail; what was sent about the service in the seconds after."""
+    since = time.time()
+    stack.simulated.services[service].fail_once()
+    await asyncio.sleep(seconds)
+    return [
+        receipt
+        for receipt in stack.sinks.receipts
+        if receipt.received_at >= since and service in receipt.alerts
+    ]

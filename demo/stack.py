@@ -1,0 +1,267 @@
+"""The whole chain on this machine: simulated services, real programs, stand-ins for people.
+
+Everything listens on free ports of 127.0.0.1, keeps its files in one temporary directory and ends
+with this process, also when it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from demo.api import Api
+from demo.platform import Platform as SimulatedPlatform
+from demo.sinks import Sinks
+from model.load import load
+from model.platform import Platform
+from programs import (
+    Alertmanager,
+    Postgres,
+    Prometheus,
+    Redis,
+    child,
+    free_port,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+# As long as the real one, which sinks check.
+_ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+_SETTLE_SECONDS = 60.0
+
+Report = Callable[[str, float], None]
+
+
+class StackError(Exception):
+    """A part of the chain that did not come up; says which and what it printed."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running chain."""
+
+    directory: Path
+    config: Path
+    platform: Platform
+    simulated: SimulatedPlatform
+    sinks: Sinks
+    postgres: Postgres
+    redis: Redis
+    prometheus: Prometheus
+    alertmanager: Alertmanager
+    exporter: subprocess.Popen[bytes]
+    exporter_url: str
+    api: Api
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """What a person may open, by what it is."""
+        return {
+            "exporter": f"{self.exporter_url}/health",
+            "metrics": f"{self.exporter_url}/metrics",
+            "Prometheus": f"{self.prometheus.url}/alerts",
+            "Alertmanager": f"{self.alertmanager.url}/#/alerts",
+            "Postgres": self.postgres.dsn(),
+            "Redis": self.redis.url,
+            "files": str(self.directory),
+        }
+
+
+def quiet(_what: str, _seconds: float) -> None:
+    """Report nothing."""
+
+
+@asynccontextmanager
+async def running(
+    report: Report = quiet, config: Path = ROOT / "config.py"
+) -> AsyncIterator[Stack]:
+    """Start the whole chain for a config, and stop it again.
+
+    `report` is told of each part that is up, and how many seconds it took. Raises StackError,
+    programs.MissingProgramError or programs.ServerError.
+    """
+    base = load(config)
+    async with AsyncExitStack() as cleanup:
+        directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="monitoring-")))
+        directory.chmod(0o755)
+        with _timed(report, f"{len(base.services) - 1} simulated services, 3 sinks"):
+            names = [service.name for service in base.services if service.name != base.own_service]
+            simulated = await cleanup.enter_async_context(SimulatedPlatform(names))
+            sinks = await cleanup.enter_async_context(Sinks())
+        compiled = directory / "compiled"
+        servers = _servers(directory, compiled)
+        for server in servers:
+            server.start()
+            cleanup.callback(server.close)
+        for server in servers:
+            with _timed(report, server.name):
+                server.wait_ready()
+        postgres, redis, alertmanager, prometheus = servers
+        port = free_port()
+        addresses = _addresses(directory, port, simulated, sinks, base)
+        addresses |= {
+            "prometheus": _host_port(prometheus.url),
+            "alertmanager": _host_port(alertmanager.url),
+        }
+        overlay = _write_overlay(directory, config, addresses)
+        with _timed(report, "rules compiled, proved and loaded"):
+            await _compile(overlay, compiled)
+            alertmanager.reload()
+            prometheus.reload()
+        exporter = child(
+            [sys.executable, "-m", "exporter", "serve"],
+            cwd=ROOT,
+            env=_exporter_environment(overlay, port, postgres, redis),
+            log=directory / "exporter.log",
+        )
+        cleanup.callback(_stop, exporter)
+        session = await cleanup.enter_async_context(aiohttp.ClientSession())
+        exporter_url = f"http://127.0.0.1:{port}"
+        stack = Stack(
+            directory=directory,
+            config=overlay,
+            platform=load(overlay),
+            simulated=simulated,
+            sinks=sinks,
+            postgres=postgres,
+            redis=redis,
+            prometheus=prometheus,
+            alertmanager=alertmanager,
+            exporter=exporter,
+            exporter_url=exporter_url,
+            api=Api(session, exporter_url, prometheus.url, alertmanager.url),
+        )
+        with _timed(report, f"exporter watches {len(base.targets)} targets, Prometheus sees all"):
+            await _settle(stack)
+        yield stack
+
+
+def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertmanager, Prometheus]:
+    """Not started yet. Both configs are placeholders until all addresses are known."""
+    prometheus_yml = compiled / "rules/generated/prometheus.yml"
+    alertmanager_yml = compiled / "alertmanager/alertmanager.yml"
+    for path, text in (
+        (prometheus_yml, "global: {}\n"),
+        (alertmanager_yml, "route: {receiver: none}\nreceivers: [{name: none}]\n"),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    return (
+        Postgres(),
+        Redis(directory / "redis"),
+        Alertmanager(directory / "alertmanager", alertmanager_yml),
+        Prometheus(directory / "prometheus", prometheus_yml),
+    )
+
+
+def _addresses(
+    directory: Path, port: int, simulated: SimulatedPlatform, sinks: Sinks, base: Platform
+) -> dict[str, object]:
+    slack, pagerduty = directory / "slack_webhook_url", directory / "pagerduty_routing_key"
+    slack.write_text(sinks.slack_url, encoding="utf-8")
+    pagerduty.write_text(_ROUTING_KEY, encoding="utf-8")
+    targets = {name: service.url for name, service in simulated.services.items()}
+    if base.own_service is not None:
+        targets[base.own_service] = f"http://127.0.0.1:{port}"
+    return {
+        "targets": targets,
+        "exporter": f"127.0.0.1:{port}",
+        "smarthost": sinks.smtp_address,
+        "slack_webhook_url_file": str(slack),
+        "pagerduty_url": sinks.pagerduty_url,
+        "pagerduty_routing_key_file": str(pagerduty),
+    }
+
+
+def _write_overlay(directory: Path, config: Path, addresses: dict[str, object]) -> Path:
+    path, overlay = directory / "addresses.json", directory / "config.py"
+    path.write_text(json.dumps(addresses, indent=2), encoding="utf-8")
+    overlay.write_text(
+        "from pathlib import Path\n\n"
+        "from model.overlay import overlaid\n\n"
+        f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))\n",
+        encoding="utf-8",
+    )
+    return overlay
+
+
+async def _compile(config: Path, output: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "rules",
+        f"--output={output}",
+        cwd=ROOT,
+        env={**os.environ, "MONITORING_CONFIG": str(config)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    if process.returncode != 0:
+        raise StackError(f"the rules do not compile:\n{printed.decode(errors='replace')}")
+
+
+def _exporter_environment(
+    config: Path, port: int, postgres: Postgres, redis: Redis
+) -> dict[str, str]:
+    return {
+        **os.environ,
+        "MONITORING_CONFIG": str(config),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATABASE_URL": postgres.dsn(),
+        "REDIS_URL": redis.url,
+    }
+
+
+async def _settle(stack: Stack) -> None:
+    """Wait until every target has a result and Prometheus has seen all of it."""
+    expected = len(stack.platform.targets)
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        if stack.exporter.poll() is not None:
+            raise StackError(f"the exporter has ended:\n{_tail(stack.directory)}")
+        seen = await stack.api.instant("count(probe_success == 1)")
+        if seen and int(float(seen[0]["value"][1])) == expected:
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"after {_SETTLE_SECONDS:g} s Prometheus sees {seen} of {expected} targets up:\n"
+                f"{_tail(stack.directory)}"
+            )
+        await asyncio.sleep(0.2)
+
+
+def _tail(directory: Path) -> str:
+    log = directory / "exporter.log"
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _host_port(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+@contextmanager
+def _timed(report: Report, what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    report(what, time.monotonic() - started)

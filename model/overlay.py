@@ -1,0 +1,101 @@
+"""The same platform at other addresses: for the demo, for tests, for a staging copy.
+
+Nothing but addresses changes, so that what is shown there is what the config says: timing,
+severities, routes and rules stay.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from model.declared import ConfigError, Problem, suggestion
+from model.load import load
+from model.people import Channel, Email, PagerDuty, Slack
+from model.platform import Platform
+from model.targets import Target
+
+
+class Addresses(BaseModel):
+    """Where everything is instead. Each address is host:port; `targets` maps names to URLs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    targets: dict[str, str] = {}
+    exporter: str
+    prometheus: str
+    alertmanager: str
+    smarthost: str
+    slack_webhook_url_file: str
+    pagerduty_url: str
+    pagerduty_routing_key_file: str
+
+
+def overlaid(config: Path, addresses: Path) -> Platform:
+    """A config file's platform at the addresses that a JSON file gives.
+
+    Raises ConfigError with every problem of either.
+    """
+    platform = load(config)
+    try:
+        given = Addresses.model_validate(json.loads(addresses.read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError) as error:
+        raise ConfigError([Problem(f"{addresses}: {error}")]) from None
+    return relocate(platform, given)
+
+
+def relocate(platform: Platform, given: Addresses) -> Platform:
+    """The platform at other addresses. Raises ConfigError if a target is not one of its."""
+    known = [target.name for target in platform.targets]
+    unknown = [name for name in given.targets if name not in known]
+    if unknown:
+        raise ConfigError(
+            [Problem(f'there is no target "{name}"{suggestion(name, known)}') for name in unknown]
+        )
+    watched = platform.watched_by.model_copy(
+        update={
+            "exporters": (given.exporter,),
+            "prometheus": (given.prometheus,),
+            "alertmanagers": (given.alertmanager,),
+        }
+    )
+    return platform.model_copy(
+        update={
+            "services": tuple(_moved(target, given) for target in platform.services),
+            "postgres": tuple(_moved(target, given) for target in platform.postgres),
+            "redis": tuple(_moved(target, given) for target in platform.redis),
+            "channels": tuple(_rerouted(channel, given) for channel in platform.channels),
+            "watched_by": watched,
+            "base_url": f"http://{given.exporter}",
+            "dead_mans_switch": f"http://{given.exporter}/api/alertmanager/watchdog",
+        }
+    )
+
+
+def _moved(target: Target, given: Addresses) -> Target:
+    url = given.targets.get(target.name)
+    return target if url is None else target.model_copy(update={"url": url})
+
+
+def _rerouted(channel: Channel, given: Addresses) -> Channel:
+    if isinstance(channel, Email):
+        # What stands in for a smarthost on this machine has neither TLS nor accounts.
+        return channel.model_copy(
+            update={
+                "smarthost": given.smarthost,
+                "require_tls": False,
+                "username": None,
+                "password_file": None,
+            }
+        )
+    if isinstance(channel, Slack):
+        return channel.model_copy(update={"webhook_url_file": given.slack_webhook_url_file})
+    assert isinstance(channel, PagerDuty)
+    return channel.model_copy(
+        update={
+            "url": given.pagerduty_url,
+            "routing_key_file": given.pagerduty_routing_key_file,
+        }
+    )
