@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,11 @@ def _installed(program: Program, system: System) -> Path | None:
 def _fetched(program: Program, system: System) -> Path:
     try:
         distribution(system)
-        unpacked = cached(program.selection, system) or fetch(program.selection, None, system)
+        unpacked = cached(program.selection, system)
+        if unpacked is None:
+            # It takes some seconds, in which a person should know what is going on.
+            print(f"fetching {program.name} …", file=sys.stderr, flush=True)
+            unpacked = fetch(program.selection, None, system)
     except FetchError as error:
         raise _missing(program, str(error)) from error
     found = _first(program, unpacked.directories())

@@ -1,0 +1,64 @@
+# Everything here sets up what it needs: a virtual environment from the lock files, and the outside
+# programs (Prometheus, Alertmanager, Postgres, Redis) from the PATH or from Debian's packages,
+# unpacked into a private cache.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+KEEP ?=
+ROUNDS ?=
+SERVICE ?= payment-service
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run rules check test lint clean lock
+
+help: ## Show what can be done
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (KEEP=1 leaves it running, ROUNDS=20 measures)
+	@$(BIN)/python -m programs
+	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+run: $(VENV)/runtime.stamp ## Run the exporter (settings from the environment, port 3017)
+	@exec $(BIN)/python -m exporter serve
+
+rules: $(VENV)/demo.stamp ## Compile config.py into rules, routes and dashboards, prove and write them
+	@exec $(BIN)/python -m rules
+
+check: $(VENV)/demo.stamp ## Prove that the generated files are what config.py says; write nothing
+	@exec $(BIN)/python -m rules --check
+
+test: lint ## Run everything that CI runs
+	@$(BIN)/python -m programs
+	@$(BIN)/python -m rules --check
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp ## Check style and types
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+clean: ## Remove the virtual environment and caches of this checkout
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+lock: ## Resolve the dependencies of pyproject.toml anew and pin them in lock/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@for lock in "runtime:" "demo:--extra rules --extra demo" "dev:--extra rules --extra demo --extra dev"; do \
+		$(BIN)/uv pip compile pyproject.toml $${lock#*:} --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --upgrade \
+		--output-file lock/$${lock%%:*}.txt; done
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is not on the PATH: install it (Debian: apt install python3 python3-venv), or say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)"; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.stamp: lock/%.txt | $(VENV)/bin/python
+	@echo "Installing what $< locks"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
