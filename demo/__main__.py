@@ -25,7 +25,8 @@ from model.declared import ConfigError
 from programs import MissingProgramError, ServerError
 
 _PR_SET_PDEATHSIG = 1
-_SHOWN_DETAIL = 92
+_SHOWN_DETAIL = 76
+_COLUMNS = 2
 _P95_GOAL, _WORST_GOAL = 30.0, 45.0
 # Longer than a page for a real fault has ever to take: silence by then is silence.
 _QUIET_SECONDS = 45.0
@@ -79,6 +80,7 @@ async def _demo(service: str, *, keep: bool, rounds: int) -> int:
 
 
 async def _show(stack: Stack, service: str) -> int:
+    await _overview(stack)
     _headline(f"{service} crashes")
     done = await break_and_repair(stack, service, "crash", _tell)
     first = done.pages["pagerduty"]
@@ -132,6 +134,17 @@ def _report(what: str, seconds: float) -> None:
     click.echo(f"  {click.style('ok', fg='green')}  {what:<64} {seconds:5.1f} s")
 
 
+async def _overview(stack: Stack) -> None:
+    health = await stack.api.health()
+    dependencies = [{"service": name, **state} for name, state in health["dependencies"].items()]
+    watched = [*health["services"], *dependencies]
+    _headline(f"Watching {len(watched)} targets: the platform is {health['status']}")
+    cells = [f"{one['service']:<21}{one['status']:<9}{one['latency']:>7.1f} ms" for one in watched]
+    rows = -(-len(cells) // _COLUMNS)
+    for row in range(rows):
+        click.echo("  " + "   ".join(cells[row::rows]))
+
+
 def _headline(text: str) -> None:
     click.echo(f"\n{click.style(text, bold=True)}")
 
@@ -153,7 +166,11 @@ _COLORS = {
 
 def _tell(event: Event) -> None:
     name = click.style(f"{event.what:<16}", fg=_COLORS.get(event.what))
-    detail = event.detail if len(event.detail) <= _SHOWN_DETAIL else event.detail[:91] + "…"
+    detail = (
+        event.detail
+        if len(event.detail) <= _SHOWN_DETAIL
+        else event.detail[: _SHOWN_DETAIL - 1] + "…"
+    )
     click.echo(f"  {event.after:6.1f} s  {name} {detail}")
 
 

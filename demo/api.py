@@ -42,11 +42,17 @@ class Api:
         points = [Point(float(at), float(value)) for one in found for at, value in one["values"]]
         return sorted((p for p in points if p.at >= since), key=lambda point: point.at)
 
-    async def health(self, service: str) -> dict[str, Any]:
-        """What the exporter's /health says of a service."""
+    async def health(self) -> dict[str, Any]:
+        """What the exporter's /health says."""
         async with self._session.get(f"{self._exporter}/health") as response:
-            services: list[dict[str, Any]] = (await response.json())["services"]
-        return next(one for one in services if one["service"] == service)
+            health: dict[str, Any] = await response.json()
+            return health
+
+    async def service_health(self, service: str) -> dict[str, Any]:
+        """What the exporter's /health says of a service."""
+        services = (await self.health())["services"]
+        found: dict[str, Any] = next(one for one in services if one["service"] == service)
+        return found
 
     async def alertmanager_alerts(self, alertname: str, service: str) -> list[dict[str, Any]]:
         """The alerts that Alertmanager holds, by name and service."""

@@ -109,14 +109,13 @@ def _receipts(stack: Stack, service: str, since: float, status: Status) -> list[
 async def _firing(
     stack: Stack, service: str, since: float
 ) -> AsyncIterator[tuple[str, float, str]]:
-    health = await stack.api.health(service)
+    health = await stack.api.service_health(service)
     if health["status"] == "unhealthy" and unix(health["details"]["since"]) >= since:
         at, reason = unix(health["details"]["since"]), health["details"]["reason"]
         yield "probe failed", at, f"reason: {reason}"
-    for point in await stack.api.raw(f'probe_success{{target="{service}"}}', since):
-        if point.value == 0:
-            yield "scraped", point.at, "Prometheus reads probe_success 0"
-            break
+    scraped = await _scraped(stack, service, since, 0)
+    if scraped is not None:
+        yield "scraped", scraped, "Prometheus reads probe_success 0"
     for state in ("pending", "firing"):
         selector = f'ALERTS{{alertname="{ALERT}",service="{service}",alertstate="{state}"}}'
         for point in (await stack.api.raw(selector, since))[:1]:
@@ -130,9 +129,18 @@ async def _firing(
 async def _resolving(
     stack: Stack, service: str, since: float
 ) -> AsyncIterator[tuple[str, float, str]]:
-    health = await stack.api.health(service)
+    health = await stack.api.service_health(service)
     if health["status"] == "healthy" and unix(health["details"]["since"]) >= since:
         yield "probe succeeded", unix(health["details"]["since"]), "healthy again"
+    scraped = await _scraped(stack, service, since, 1)
+    if scraped is not None:
+        yield "scraped", scraped, "Prometheus reads probe_success 1"
+
+
+async def _scraped(stack: Stack, service: str, since: float, value: float) -> float | None:
+    """When Prometheus first read this value after a time."""
+    points = await stack.api.raw(f'probe_success{{target="{service}"}}', since)
+    return next((point.at for point in points if point.value == value), None)
 
 
 async def one_failed_probe(stack: Stack, service: str, seconds: float) -> list[Receipt]:

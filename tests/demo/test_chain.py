@@ -1,0 +1,180 @@
+"""The whole chain on real programs: from a fault to the page, and back to the all-clear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from demo.scenario import Event, break_and_repair, one_failed_probe
+from demo.stack import ROOT, Stack, running
+from programs import find
+from programs.process import child
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("chain"),
+]
+
+# What the issue allows at worst, and what a shared machine may add.
+WORST_PAGE = 45.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    async with running() as started:
+        yield started
+
+
+async def get_json(url: str) -> object:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        response.raise_for_status()
+        return await response.json()
+
+
+async def test_prometheus_has_loaded_every_generated_rule_and_all_are_healthy(stack: Stack) -> None:
+    answer = await get_json(f"{stack.prometheus.url}/api/v1/rules")
+    assert isinstance(answer, dict)
+    rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    assert sorted(rule["name"] for rule in rules) == sorted(
+        alert.name for alert in stack.platform.alerts
+    )
+    assert {rule["health"] for rule in rules} == {"ok"}, [rule.get("lastError") for rule in rules]
+
+
+async def test_prometheus_scrapes_the_exporter_the_services_and_the_alerting_itself(
+    stack: Stack,
+) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        up = {
+            (one["metric"]["job"], one["metric"].get("service")): one["value"][1]
+            for one in await stack.api.instant("up")
+        }
+        jobs = {job for job, _ in up}
+        services = {service for job, service in up if job == "services"}
+        if set(stack.simulated.services) <= services and set(up.values()) == {"1"}:
+            break
+        assert time.monotonic() < deadline, up
+        await asyncio.sleep(0.5)
+    assert jobs == {"monitoring-service", "services", "prometheus", "alertmanager"}
+
+
+async def test_promtool_finds_nothing_wrong_with_the_metrics(stack: Stack) -> None:
+    url = f"{stack.exporter_url}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        exposition = await response.read()
+    checked = subprocess.run(  # noqa: ASYNC221 - a quick program, and nothing else runs here
+        [find("promtool"), "check", "metrics"], input=exposition, capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+async def test_the_watchdog_comes_full_circle(stack: Stack) -> None:
+    deadline = time.monotonic() + 60
+    query = "monitoring_watchdog_last_received_timestamp_seconds > 0"
+    while not await stack.api.instant(query):
+        assert time.monotonic() < deadline, "Alertmanager has not delivered Watchdog"
+        await asyncio.sleep(0.5)
+
+
+async def test_a_crash_pages_everywhere_a_lost_probe_pages_nobody_and_the_all_clear_follows(
+    stack: Stack,
+) -> None:
+    """The two run side by side: they are about different services."""
+    events: list[Event] = []
+    lost = asyncio.create_task(one_failed_probe(stack, "auth-service", WORST_PAGE))
+    done = await break_and_repair(stack, "payment-service", "crash", events.append)
+    assert await lost == []
+    assert set(done.pages) == {"pagerduty", "slack", "email"}
+    assert max(done.pages.values()) <= WORST_PAGE
+    assert set(done.resolves) == {"pagerduty", "slack", "email"}
+    order = [event.what for event in events]
+    assert order.index("probe failed") < order.index("scraped") < order.index("alert pending")
+    assert order.index("alert pending") < order.index("alert firing") < order.index("pagerduty")
+
+
+async def test_a_service_that_hangs_is_paged_as_well(stack: Stack) -> None:
+    since = time.time()
+    stack.simulated.services["order-service"].hang()
+    try:
+        receipt = await stack.sinks.wait_for(
+            lambda receipt: (
+                receipt.channel == "pagerduty"
+                and receipt.received_at >= since
+                and "order-service" in receipt.alerts
+            ),
+            WORST_PAGE,
+        )
+    finally:
+        await stack.simulated.services["order-service"].repair()
+    assert receipt.status == "firing"
+    assert receipt.body["payload"]["severity"] == "critical"
+
+
+async def test_the_messages_carry_what_a_person_needs(stack: Stack) -> None:
+    for receipt in stack.sinks.receipts:
+        if "ServiceDown" not in receipt.alerts:
+            continue
+        text = json.dumps(receipt.body)
+        for wanted in ("payment-service", "order-service"):
+            if wanted in receipt.alerts:
+                assert wanted in text
+        assert f"{stack.exporter_url}/runbooks/ServiceDown" in text
+        assert "critical" in text
+
+
+async def test_the_runbook_link_of_a_message_leads_to_a_page(stack: Stack) -> None:
+    for alert in stack.platform.alerts:
+        url = f"{stack.exporter_url}/runbooks/{alert.name}"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            assert response.status == 200
+            assert alert.description in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
+)
+async def test_a_demo_that_is_killed_or_interrupted_leaves_no_process(
+    tmp_path: Path, stop: signal.Signals, expected: int
+) -> None:
+    log = tmp_path / "demo.log"
+    demo = child([sys.executable, "-m", "demo"], cwd=ROOT, log=log)
+    deadline = time.monotonic() + 90
+    while "crashes" not in (printed := log.read_text() if log.exists() else ""):
+        assert demo.poll() is None, printed
+        assert time.monotonic() < deadline, printed
+        await asyncio.sleep(0.2)
+    directory = next(line.split()[1] for line in printed.splitlines() if "files " in line)
+    assert processes_of(directory), "nothing was started?"
+    demo.send_signal(stop)
+    assert await asyncio.to_thread(demo.wait, 30) == expected
+    while left := processes_of(directory):
+        assert time.monotonic() < deadline, left
+        await asyncio.sleep(0.2)
+
+
+def processes_of(directory: str) -> list[str]:
+    """The command lines of the processes that have anything to do with a directory."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            command = (process / "cmdline").read_bytes()
+            environment = (process / "environ").read_bytes()
+        except OSError:  # it has ended meanwhile, or is another user's
+            continue
+        if directory.encode() in command + environment:
+            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found
