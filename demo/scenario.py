@@ -81,17 +81,24 @@ async def _follow(
     told: set[str] = set()
     arrived: dict[Channel, float] = {}
     watch = _firing if status == "firing" else _resolving
-    async with asyncio.timeout(deadline):
-        while len(arrived) < len(CHANNELS):
-            async for name, at, detail in watch(stack, service, since):
-                if name not in told:
-                    told.add(name)
-                    tell(Event(at - since, name, detail))
-            for receipt in _receipts(stack, service, since, status):
-                if receipt.channel not in arrived:
-                    arrived[receipt.channel] = receipt.received_at - since
-                    tell(Event(arrived[receipt.channel], receipt.channel, receipt.summary))
-            await asyncio.sleep(_POLL_SECONDS)
+    try:
+        async with asyncio.timeout(deadline):
+            while len(arrived) < len(CHANNELS):
+                async for name, at, detail in watch(stack, service, since):
+                    if name not in told:
+                        told.add(name)
+                        tell(Event(at - since, name, detail))
+                for receipt in _receipts(stack, service, since, status):
+                    if receipt.channel not in arrived:
+                        arrived[receipt.channel] = receipt.received_at - since
+                        tell(Event(arrived[receipt.channel], receipt.channel, receipt.summary))
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        sent = [f"{one.channel}: {one.summary}" for one in stack.sinks.receipts[-6:]]
+        raise TimeoutError(
+            f"after {deadline:g} s {service} is {status} at {sorted(arrived) or 'no sink'} only; "
+            f"seen: {', '.join(sorted(told)) or 'nothing'}; last receipts: {sent}"
+        ) from None
     return arrived
 
 

@@ -180,7 +180,8 @@ PG_ROUND_TRIP = Metric(
 )
 PG_STAT_ACTIVITY_COUNT = Metric(
     "pg_stat_activity_count",
-    _G,
+    # A gauge, but promtool keeps the suffix _count for histograms.
+    MetricType.UNTYPED,
     "Connections by database and state.",
     ("target", "datname", "state"),
 )

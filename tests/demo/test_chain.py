@@ -55,7 +55,7 @@ async def test_prometheus_has_loaded_every_generated_rule_and_all_are_healthy(st
 async def test_prometheus_scrapes_the_exporter_the_services_and_the_alerting_itself(
     stack: Stack,
 ) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         up = {
             (one["metric"]["job"], one["metric"].get("service")): one["value"][1]
