@@ -13,10 +13,22 @@ from model.targets import Service
 _decode = json.JSONDecoder().raw_decode
 
 
+# Many services answer the same bytes every time; so long ones are not kept to find that out.
+_REMEMBERED = 4096
+
+
 class Checks:
     """The conditions that a service's answer has to meet."""
 
-    __slots__ = ("_degraded", "_field", "_statuses", "_up", "_wanted")
+    __slots__ = (
+        "_degraded",
+        "_field",
+        "_last_body",
+        "_last_verdict",
+        "_statuses",
+        "_up",
+        "_wanted",
+    )
 
     def __init__(self, service: Service) -> None:
         self._statuses = frozenset(service.statuses)
@@ -24,6 +36,8 @@ class Checks:
         self._field = service.status_field
         self._up = frozenset(service.up)
         self._degraded = frozenset(service.degraded)
+        self._last_body: bytes | None = None
+        self._last_verdict = (Health.HEALTHY, "")
 
     def judge(self, answer: Response) -> tuple[Health, str]:
         """The health of the target by its answer; raise ProbeFailure where a condition fails."""
@@ -34,6 +48,14 @@ class Checks:
         return self._by_status_field(answer.body, self._field)
 
     def _by_status_field(self, body: bytes, field: str) -> tuple[Health, str]:
+        if body == self._last_body:
+            return self._last_verdict
+        verdict = self._read_status_field(body, field)
+        if len(body) <= _REMEMBERED:
+            self._last_body, self._last_verdict = body, verdict
+        return verdict
+
+    def _read_status_field(self, body: bytes, field: str) -> tuple[Health, str]:
         document = parse_json(body)
         status = document.get(field) if isinstance(document, dict) else None
         if isinstance(status, str):

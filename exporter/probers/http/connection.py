@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import select
 import socket
 import ssl
 from typing import Protocol
@@ -18,6 +19,7 @@ from exporter.probers.result import Reason
 _CHUNK = 65536
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
+_FAILED = select.EPOLLERR | select.EPOLLHUP
 _IN_PROGRESS = errno.EINPROGRESS
 
 # The C type under socket.socket: its constructor is half the price, and nothing else is needed.
@@ -46,21 +48,20 @@ class Connection:
     """A connection that sends one request and reads one answer.
 
     The stamps are in seconds of `clock.now`, 0.0 for what has not happened. `done` ends with None
-    or raises ProbeFailure; whatever ends it, also a cancellation, closes the socket.
+    or raises ProbeFailure. Whoever made the connection closes it, whatever ends the waiting.
     """
 
     __slots__ = (
         "_fd",
         "_handshaking",
-        "_loop",
         "_poller",
         "_reader",
         "_security",
         "_slow",
         "_socket",
-        "_timer",
         "_unsent",
         "connected_at",
+        "deadline",
         "done",
         "ended_at",
         "first_byte_at",
@@ -74,20 +75,19 @@ class Connection:
     def __init__(
         self,
         poller: Poller,
-        loop: asyncio.AbstractEventLoop,
+        done: asyncio.Future[None],
         reader: Reader,
         request: bytes,
         security: Security | None = None,
     ) -> None:
         self._poller = poller
-        self._loop = loop
         self._reader = reader
         self._unsent = request
         self._security = security
         self._socket: socket.SocketType | ssl.SSLSocket | None = None
         self._handshaking = False
         self._slow = False
-        self.done: asyncio.Future[None] = loop.create_future()
+        self.done = done
         self.connected_at = 0.0
         self.secured_at = 0.0
         self.sent_at = 0.0
@@ -96,16 +96,20 @@ class Connection:
         self.tls_version = ""
         self.leaf_expiry = 0.0
 
-    async def run(self, address: Address, timeout: float) -> None:
-        """Connect, send and read; raise ProbeFailure if that fails or takes over `timeout` s."""
+    def open(self, address: Address, deadline: float) -> None:
+        """Begin to connect, in order to be done by `deadline`; raise ProbeFailure if that fails."""
+        family, where = address
+        self.deadline = deadline
+        self.started_at = now()
         try:
-            self._timer = self._loop.call_later(timeout, self._expire)
-            self.started_at = now()
-            self._open(address)
-            await self.done
-        finally:
-            self._timer.cancel()
-            self.close()
+            self._socket = sock = _Socket(family, _STREAM)
+        except OSError as error:
+            raise connect_failed(error.errno or 0) from None
+        self._fd = fd = sock.fileno()
+        code = sock.connect_ex(where)
+        self._poller.watch_connect(fd, self)
+        if code and code != _IN_PROGRESS:
+            raise connect_failed(code)
 
     def close(self) -> None:
         """Close the socket, if it is open."""
@@ -115,59 +119,63 @@ class Connection:
             self._poller.forget(self._fd)
             sock.close()
 
-    # --- steps ----------------------------------------------------------------------------------
-
-    def _open(self, address: Address) -> None:
-        family, host = address
-        try:
-            sock = _Socket(family, _STREAM)
-        except OSError as error:
-            raise connect_failed(error.errno or 0) from None
-        self._socket = sock
-        self._fd = fd = sock.fileno()
-        self._poller.watch_connect(fd, self)
-        code = sock.connect_ex(host)
-        if code and code != _IN_PROGRESS:
-            raise connect_failed(code)
+    # --- for the poller -------------------------------------------------------------------------
 
     def ready(self, events: int, at: float) -> None:
-        """Go on: called by the poller."""
+        """Go on with what the socket is ready for."""
         try:
             if self.sent_at:
                 self._receive(at)
             elif self.connected_at:
-                self._go_on(at)
+                self._go_on()
             elif events & ~READ:
                 # What came before we asked was told by an edge that will not come again.
                 self._slow = bool(events & READ)
-                self._connected(at)
+                self._connected(at, failed=bool(events & _FAILED))
         except ProbeFailure as failure:
             self._end(at, failure)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             self._wait(error)
         except OSError as error:
-            self._end(at, self._lost(error))
+            self._end(at, _lost(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours is told to who awaits the probe
             self._end(at, error)
 
-    def _connected(self, at: float) -> None:
+    def expire(self, at: float) -> None:
+        """End what has not ended in time."""
+        if not self.connected_at:
+            failure = ProbeFailure(Reason.CONNECT_TIMEOUT, "no connection in time")
+        elif self._handshaking:
+            failure = ProbeFailure(Reason.TIMEOUT, "no TLS handshake in time")
+        elif not self.first_byte_at:
+            failure = ProbeFailure(Reason.TIMEOUT, "no answer in time")
+        else:
+            failure = ProbeFailure(Reason.TIMEOUT, "the answer was not complete in time")
+        self._end(at, failure)
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    def _connected(self, at: float, *, failed: bool) -> None:
         sock = self._socket
         assert sock is not None
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise connect_failed(code)
+        if failed:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise connect_failed(code)
         self.connected_at = at
-        if self._security is not None:
+        if self._security is None:
+            self._send()
+        else:
             self._socket = self._security.wrap(sock)
             self._handshaking = True
-        self._go_on(at)
+            self._go_on()
 
-    def _go_on(self, at: float) -> None:
+    def _go_on(self) -> None:
         if self._handshaking:
-            self._shake_hands(at)
+            self._shake_hands()
         self._send()
 
-    def _shake_hands(self, at: float) -> None:
+    def _shake_hands(self) -> None:
         sock = self._socket
         assert isinstance(sock, ssl.SSLSocket)
         try:
@@ -201,13 +209,12 @@ class Connection:
         data = sock.recv(_CHUNK)
         if not self.first_byte_at:
             self.first_byte_at = at
-        if data:
-            if self._reader.feed(data):
-                self._end(at, None)
-            elif not self._slow:
+        if not data:
+            self._reader.end()
+        elif not self._reader.feed(data):
+            if not self._slow:
                 self._watch(READ)
             return
-        self._reader.end()
         self._end(at, None)
 
     def _wait(self, error: OSError) -> None:
@@ -222,26 +229,6 @@ class Connection:
         self._slow = True
         self._poller.watch(self._fd, events)
 
-    # --- ends -----------------------------------------------------------------------------------
-
-    def _lost(self, error: OSError) -> ProbeFailure:
-        if isinstance(error, ssl.SSLError):
-            return ProbeFailure(Reason.TLS, f"TLS failed: {error.reason or 'unknown error'}")
-        if not self.connected_at:
-            return connect_failed(error.errno or 0)
-        return ProbeFailure(Reason.RESET, "the target reset the connection")
-
-    def _expire(self) -> None:
-        if not self.connected_at:
-            failure = ProbeFailure(Reason.CONNECT_TIMEOUT, "no connection in time")
-        elif self._handshaking:
-            failure = ProbeFailure(Reason.TIMEOUT, "no TLS handshake in time")
-        elif not self.first_byte_at:
-            failure = ProbeFailure(Reason.TIMEOUT, "no answer in time")
-        else:
-            failure = ProbeFailure(Reason.TIMEOUT, "the answer was not complete in time")
-        self._end(now(), failure)
-
     def _end(self, at: float, error: Exception | None) -> None:
         self.ended_at = at
         self.close()
@@ -251,3 +238,9 @@ class Connection:
             self.done.set_result(None)
         else:
             self.done.set_exception(error)
+
+
+def _lost(error: OSError) -> ProbeFailure:
+    if isinstance(error, ssl.SSLError):
+        return ProbeFailure(Reason.TLS, f"TLS failed: {error.reason or 'unknown error'}")
+    return ProbeFailure(Reason.RESET, "the target reset the connection")

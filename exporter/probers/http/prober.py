@@ -15,7 +15,7 @@ from exporter.probers.http.measurement import Measurement, Samples
 from exporter.probers.http.network import Network
 from exporter.probers.http.request import origin_of, request_bytes
 from exporter.probers.http.resolve import resolve
-from exporter.probers.http.response import Response
+from exporter.probers.http.response import Reading, Response
 from exporter.probers.http.tls import Security
 from exporter.probers.result import Health, ProbeResult, Reason
 from model.targets import Service
@@ -42,6 +42,7 @@ class HttpProber:
         self._security = (
             Security(self._origin.host, service.ca_file) if self._origin.scheme == "https" else None
         )
+        self._reading = Reading(_MAX_HEADER, _MAX_BODY)
         self._checks = Checks(service)
         self._samples = Samples()
 
@@ -72,38 +73,37 @@ class HttpProber:
             self._network.close()
 
     async def _ask(self, seen: Measurement, deadline: float) -> Response:
-        addresses = self._literal
-        if addresses is None:
-            started = now()
+        addresses = self._literal or await self._resolve(seen, deadline)
+        for turn, address in enumerate(addresses, start=1):
+            answer = Response(self._reading)
+            loop = asyncio.get_running_loop()
+            connection = Connection(
+                self._network.poller(), loop.create_future(), answer, self._request, self._security
+            )
+            until = deadline
+            if turn < len(addresses):
+                until = now() + (deadline - now()) / (len(addresses) - turn + 1)
             try:
-                addresses = await resolve(self._origin.host, self._origin.port, deadline - started)
-            finally:
-                seen.resolve = now() - started
-        last = len(addresses) - 1
-        for turn, address in enumerate(addresses):
-            try:
-                left = deadline - now()
-                return await self._exchange(address, seen, left / (last - turn + 1))
+                connection.open(address, until)
+                await connection.done
             except ProbeFailure as failure:
-                if turn == last or failure.reason not in _TRY_NEXT:
+                if turn == len(addresses) or failure.reason not in _TRY_NEXT:
                     raise
+            else:
+                return answer
+            finally:
+                connection.close()
+                answer.let_go()
+                seen.ip_protocol = 4 if address[0] is socket.AF_INET else 6
+                _take(seen, connection, answer)
         raise AssertionError("a resolved name has an address")
 
-    async def _exchange(self, address: Address, seen: Measurement, timeout: float) -> Response:
-        answer = Response(_MAX_HEADER, _MAX_BODY)
-        connection = Connection(
-            self._network.poller(),
-            asyncio.get_running_loop(),
-            answer,
-            self._request,
-            self._security,
-        )
-        seen.ip_protocol = 4 if address[0] is socket.AF_INET else 6
+    async def _resolve(self, seen: Measurement, deadline: float) -> tuple[Address, ...]:
+        started = now()
         try:
-            await connection.run(address, timeout)
+            return await resolve(self._origin.host, self._origin.port, deadline - started)
         finally:
-            _take(seen, connection, answer)
-        return answer
+            seen.resolve = now() - started
 
 
 _TRY_NEXT = frozenset({Reason.CONNECT, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT})

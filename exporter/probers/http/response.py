@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import httptools
@@ -10,6 +11,27 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.decoding import Decoder, decoder_of
 from exporter.probers.result import Reason
 
+_SWITCHING_PROTOCOLS = 101
+_LENGTH = b"content-length"
+_TRANSFER_CODING = b"transfer-encoding"
+_CONTENT_CODING = b"content-encoding"
+# Headers that have to be kept to read an answer at all.
+FRAMING = frozenset({_LENGTH, _TRANSFER_CODING, _CONTENT_CODING})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How answers are read: limits in bytes, the body's after decompression.
+
+    `headers` are the names of those to keep, in lower case. `only_headers` is for HEAD, whose
+    answers have no body whatever their headers say.
+    """
+
+    max_header_bytes: int
+    max_body_bytes: int
+    headers: frozenset[bytes] = FRAMING
+    only_headers: bool = False
+
 
 class Parser(Protocol):
     """What is used of httptools.HttpResponseParser, which has no types."""
@@ -17,13 +39,14 @@ class Parser(Protocol):
     def feed_data(self, data: bytes) -> None: ...
     def get_status_code(self) -> int: ...
     def get_http_version(self) -> str: ...
+    def should_keep_alive(self) -> bool: ...
 
 
 class Response:
-    """One answer as it arrives: a Reader for a connection and the callbacks of the parser.
+    """One answer as it arrives: a Reader for a connection, and the callbacks of the parser.
 
-    `max_header` and `max_body` are in bytes; the body is counted after decompression. `length` is
-    the Content-Length, -1 if not given. A limit or a framing that is broken raises ProbeFailure.
+    `length` is the Content-Length, -1 if not given; `headers` have names in lower case. Framing
+    that is broken, or a limit that is passed, raises ProbeFailure.
     """
 
     __slots__ = (
@@ -31,12 +54,12 @@ class Response:
         "_complete",
         "_decoder",
         "_failure",
+        "_header_bytes",
         "_headers_done",
-        "_left_for_header",
-        "_max_body",
         "_parser",
         "_pieces",
-        "_without_body",
+        "_reading",
+        "_wanted",
         "body",
         "body_length",
         "headers",
@@ -45,11 +68,11 @@ class Response:
         "version",
     )
 
-    def __init__(self, max_header: int, max_body: int, *, without_body: bool = False) -> None:
+    def __init__(self, reading: Reading) -> None:
         self._parser: Parser = httptools.HttpResponseParser(self)
-        self._left_for_header = max_header
-        self._max_body = max_body
-        self._without_body = without_body
+        self._reading = reading
+        self._wanted = reading.headers
+        self._header_bytes = 0
         self._headers_done = False
         self._complete = False
         self._chunked = False
@@ -69,83 +92,93 @@ class Response:
         """Take bytes; True when the answer is complete."""
         if not self._headers_done:
             data = self._within_header_limit(data)
-        self._parse(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise self._told(error) from None
         return self._complete
 
     def end(self) -> None:
         """Nothing more will come; raise ProbeFailure if that is too early."""
-        if not self._headers_done:
+        if not self._header_bytes:
             raise ProbeFailure(Reason.RESET, "the target closed the connection without an answer")
-        if self.length >= 0 or self._chunked:
+        if not self._headers_done or self.length >= 0 or self._chunked:
             raise ProbeFailure(
                 Reason.PROTOCOL, "the target closed the connection before its answer was complete"
             )
         self.on_message_complete()
 
+    def let_go(self) -> None:
+        """Part from the parser, which refers back: a probe should not leave work for the gc."""
+        del self._parser
+
     def _within_header_limit(self, data: bytes) -> bytes:
-        left = self._left_for_header
-        self._left_for_header = left - len(data)
-        if self._left_for_header >= 0:
+        limit = self._reading.max_header_bytes
+        before = self._header_bytes
+        self._header_bytes = before + len(data)
+        if self._header_bytes <= limit:
             return data
-        self._parse(data[:left])
+        left = limit - before
+        try:
+            self._parser.feed_data(data[:left])
+        except httptools.HttpParserError as error:
+            raise self._told(error) from None
         if self._headers_done:
             return data[left:]
-        raise ProbeFailure(Reason.TOO_LARGE, "the headers are over the limit")
+        raise ProbeFailure(Reason.TOO_LARGE, f"the headers are over {limit} bytes")
 
-    def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._complete = True
-        except httptools.HttpParserCallbackError as error:
-            if self._failure is not None:
-                raise self._failure from None
-            raise error.__context__ or error from None
-        except httptools.HttpParserError as error:
-            raise ProbeFailure(Reason.PROTOCOL, f"not a valid HTTP answer: {error}") from None
+    def _told(self, error: Exception) -> Exception:
+        if self._failure is not None:
+            return self._failure
+        if isinstance(error, httptools.HttpParserCallbackError) and error.__context__:
+            # A defect of ours, not the target's.
+            return error.__context__ if isinstance(error.__context__, Exception) else error
+        return ProbeFailure(Reason.PROTOCOL, f"not a valid HTTP answer: {error}")
 
     # --- for the parser -------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, or a trailer."""
-        self.headers.append((name, value))
+        """Keep a header if it is wanted; those after the body are not."""
+        name = name.lower()
+        if name in self._wanted and not self._headers_done:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Read what the framing and coding of the body depend on."""
         status = self._parser.get_status_code()
-        if status < 200 and status != 101:
+        if status < 200 and status != _SWITCHING_PROTOCOLS:
             # 100 Continue, 103 Early Hints: the answer is still to come (RFC 9110, 15.2).
             self.headers.clear()
             return
         if self._complete:
-            raise self._failed(Reason.PROTOCOL, "the target sent a second answer")
+            raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         self.status = status
         self.version = self._parser.get_http_version()
         self._headers_done = True
         for name, value in self.headers:
-            match name.lower():
-                case b"content-length":
-                    self.length = int(value)
-                case b"transfer-encoding":
-                    self._chunked = True
-                    if value.strip().lower() != b"chunked":
-                        raise self._failed(Reason.PROTOCOL, "unknown transfer coding")
-                case b"content-encoding":
-                    self._decoder = decoder_of(value)
-        if self._without_body:
+            if name == _LENGTH:
+                self.length = int(value)
+            elif name == _TRANSFER_CODING:
+                self._chunked = True
+                if value.lower() != b"chunked":
+                    raise self._failed(Reason.PROTOCOL, "the transfer coding is not chunked")
+            elif name == _CONTENT_CODING and not self._reading.only_headers:
+                self._decode_by(value)
+        if self._reading.only_headers or status == _SWITCHING_PROTOCOLS:
             self._complete = True
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body."""
+        limit = self._reading.max_body_bytes
         if self._decoder is not None:
             try:
-                data = self._decoder.decode(data, self._max_body - self.body_length + 1)
+                data = self._decoder.decode(data, limit - self.body_length + 1)
             except ProbeFailure as failure:
                 self._failure = failure
                 raise
         self.body_length += len(data)
-        if self.body_length > self._max_body:
-            raise self._failed(Reason.TOO_LARGE, f"the body is over {self._max_body} bytes")
+        if self.body_length > limit:
+            raise self._failed(Reason.TOO_LARGE, f"the body is over {limit} bytes")
         if not self.body:
             self.body = data
         elif self._pieces is None:
@@ -162,6 +195,15 @@ class Response:
         if self._pieces is not None:
             self.body = b"".join(self._pieces)
         self._complete = True
+
+    def _decode_by(self, coding: bytes) -> None:
+        if self._decoder is not None:
+            raise self._failed(Reason.PROTOCOL, "the body is compressed more than once")
+        try:
+            self._decoder = decoder_of(coding)
+        except ProbeFailure as failure:
+            self._failure = failure
+            raise
 
     def _failed(self, reason: Reason, detail: str) -> ProbeFailure:
         self._failure = ProbeFailure(reason, detail)
