@@ -1,6 +1,18 @@
-"""Grafana dashboards."""
+"""The Grafana dashboards: what they show is in `dashboards_overview`, what that asks Prometheus
+in `dashboards_queries`, how it looks in `dashboards_panels` and `dashboards_page`.
+"""
+
 from __future__ import annotations
+
 from model.platform import Platform
 from rules.output import Files
+
+OVERVIEW = "grafana/dashboards/overview.json"
+
+
 def build(platform: Platform) -> Files:
-    return {}
+    """`grafana/dashboards/overview.json`."""
+    # Grafana's SDK takes 130 ms to import, which a mistake in the config need not wait for.
+    from rules.dashboards_overview import build_overview
+
+    return {OVERVIEW: build_overview(platform)}

@@ -1,0 +1,131 @@
+"""How a dashboard is put together in Grafana: its grid, variables, links and file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from rules.dashboards_panels import Panel, Text
+from rules.dashboards_sdk import Builder, JSONEncoder, board, dashboard
+
+COLUMNS = 24
+# How many of the grid's rows a window of 1440 by 900 pixels shows below Grafana's own bars.
+FIRST_SCREEN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A panel and how many columns it takes."""
+
+    panel: Panel
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Panels of one height, below a heading if they have one."""
+
+    panels: tuple[Placed, ...]
+    height: int
+    heading: str | None = None
+
+
+def page(uid: str, text: Text, tags: list[str]) -> board.Dashboard:
+    """A dashboard without panels, which nobody edits in Grafana: the last hour, kept fresh."""
+    return (
+        board.Dashboard(text.title)
+        .uid(uid)
+        .description(text.description)
+        .tags(tags)
+        .readonly()
+        .time("now-1h", "now")
+        .refresh("10s")
+        .timezone("browser")
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+    )
+
+
+def link(title: str, url: str) -> board.DashboardLink:
+    """A link to a page outside Grafana."""
+    return (
+        board.DashboardLink(title)
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(url)
+        .tooltip(title)
+        .icon("external link")
+        .target_blank(target_blank=True)
+    )
+
+
+def evenly(panels: Iterable[Panel], at_most: int = 3) -> tuple[Placed, ...]:
+    """Panels side by side, as wide as the grid allows."""
+    side_by_side = list(panels)
+    width = COLUMNS // max(1, min(len(side_by_side), at_most))
+    return tuple(Placed(panel, width) for panel in side_by_side)
+
+
+def lay_out(page: board.Dashboard, sections: Iterable[Section]) -> None:
+    """Put the sections' panels on the grid one below the other, and number them."""
+    top = number = 0
+    for section in sections:
+        if section.heading is not None:
+            number += 1
+            page.with_row(
+                board.Row(section.heading)
+                .id(number)
+                .grid_pos(dashboard.GridPos(h=1, w=COLUMNS, x=0, y=top))
+            )
+            top += 1
+        for panel, place in _places(section, top):
+            number += 1
+            page.with_panel(cast("Builder[dashboard.Panel]", panel.id(number).grid_pos(place)))
+            top = place.y
+        top += section.height
+
+
+def datasource_variable() -> board.DatasourceVariable:
+    """Which Prometheus to ask; Grafana's default one at first."""
+    return (
+        board.DatasourceVariable("datasource")
+        .label("Data source")
+        .description("The Prometheus that scrapes the monitoring service.")
+        .type("prometheus")
+    )
+
+
+def choice_variable(name: str, text: Text, options: list[str]) -> board.CustomVariable:
+    """A variable with fixed options, of which people choose some; all at first."""
+    every = dashboard.VariableOption(selected=True, text="All", value="$__all")
+    choices = [dashboard.VariableOption(selected=False, text=o, value=o) for o in options]
+    return (
+        board.CustomVariable(name)
+        .label(text.title)
+        .description(text.description)
+        .values(",".join(options))
+        .options([every, *choices])
+        .current(dashboard.VariableOption(selected=True, text=["All"], value=["$__all"]))
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".*")
+        .allow_custom_value(allow_custom_value=False)
+    )
+
+
+def as_json(page: board.Dashboard) -> str:
+    """The dashboard's file, beginning with what it is."""
+    document = page.build().to_json()
+    # The writer knows a generated file by its beginning.
+    first = {key: document.pop(key) for key in ("uid", "title", "description")}
+    ordered = {**first, **document}
+    return json.dumps(ordered, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+def _places(section: Section, top: int) -> Iterator[tuple[Panel, dashboard.GridPos]]:
+    left = 0
+    for placed in section.panels:
+        if left + placed.width > COLUMNS:
+            left, top = 0, top + section.height
+        yield placed.panel, dashboard.GridPos(h=section.height, w=placed.width, x=left, y=top)
+        left += placed.width

@@ -1,0 +1,237 @@
+"""How panels look in Grafana: their queries, colours and legends, whatever they show.
+
+The SDK's builders leave out queries' refIds and data sources, and hide legends; this module sets
+them, and `dashboards_page` the panels' ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+from typing import Protocol, Self, TypeVar
+
+from model.promql import Comparison, Threshold
+from rules.dashboards_sdk import (
+    Builder,
+    Dataquery,
+    PromQueryFormat,
+    board,
+    common,
+    dashboard,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+    ui,
+)
+
+# Okabe and Ito's colours, which people of every colour vision tell apart.
+GREEN, ORANGE, VERMILLION = "#009E73", "#E69F00", "#D55E00"
+YELLOW, SKY_BLUE, GREY = "#F0E442", "#56B4E9", "#999999"
+_CLEAR = "transparent"
+
+SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query of a panel: its expression, and the name of its lines."""
+
+    expr: str
+    legend: str = "{{target}}"
+    as_table: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a panel says about itself: its title, and what to do when it looks bad."""
+
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a number stands for: a word, and a colour that goes with it."""
+
+    word: str
+    color: str
+
+
+class Panel(Protocol):
+    """What the SDK's builders of panels have in common."""
+
+    def build(self) -> dashboard.Panel: ...
+    def id(self, id_val: int) -> Self: ...
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: common.DataSourceRef) -> Self: ...
+    def unit(self, unit: str) -> Self: ...
+    def no_value(self, no_value: str) -> Self: ...
+    def grid_pos(self, grid_pos: dashboard.GridPos) -> Self: ...
+    def links(self, links: list[Builder[dashboard.DashboardLink]]) -> Self: ...
+    def targets(self, targets: list[Builder[Dataquery]]) -> Self: ...
+
+
+P = TypeVar("P", bound=Panel)
+
+
+def stat_panel(text: Text, queries: Iterable[Query], colors: dict[int, str]) -> stat.Panel:
+    """Numbers on a coloured ground; `colors` are those from a number on, grey is unknown."""
+    panel = _dressed(stat.Panel(), text, queries, instant=True)
+    # Grafana gives a missing value the lowest colour: it is not to look like a good one.
+    steps = [(None, GREY), *colors.items()]
+    return (
+        panel.unit("short")
+        .no_value("unknown")
+        .thresholds(_steps(steps))
+        .color_mode(common.BigValueColorMode.BACKGROUND)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(ui.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def with_states(panel: stat.Panel, states: dict[int, State]) -> stat.Panel:
+    """A stat that shows words instead of numbers."""
+    return panel.mappings([_mapping(states)])
+
+
+def color_by_name(panel: stat.Panel, name: str, colors: dict[int, str]) -> None:
+    """Give one line of a stat colours of its own."""
+    steps = _steps([(None, GREY), *colors.items()]).build()
+    panel.override_by_name(name, [dashboard.DynamicConfigValue("thresholds", steps)])
+
+
+def timeline_panel(
+    text: Text, queries: Iterable[Query], states: dict[int, State], per_page: int
+) -> statetimeline.Panel:
+    """A band for each line, coloured and labelled by its state."""
+    return (
+        _dressed(statetimeline.Panel(), text, queries)
+        .unit("short")
+        .mappings([_mapping(states)])
+        .thresholds(_steps([(None, GREY)]))
+        .color_scheme(board.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
+        .show_value(common.VisibilityMode.NEVER)
+        .merge_values(merge_values=True)
+        .fill_opacity(90)
+        .line_width(0)
+        .row_height(0.85)
+        .per_page(per_page)
+        .legend(_legend())
+        .tooltip(_tooltip(common.TooltipDisplayMode.SINGLE))
+    )
+
+
+def line_panel(text: Text, queries: Iterable[Query], unit: str) -> timeseries.Panel:
+    """Lines over time, with what they are now in the legend."""
+    return (
+        _dressed(timeseries.Panel(), text, queries)
+        .unit(unit)
+        .color_scheme(board.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .line_width(1)
+        .fill_opacity(0)
+        .axis_soft_min(0)
+        .show_points(common.VisibilityMode.AUTO)
+        .legend(_legend())
+        .tooltip(_tooltip(common.TooltipDisplayMode.MULTI))
+    )
+
+
+def draw_threshold(panel: timeseries.Panel, condition: Threshold) -> timeseries.Panel:
+    """Draw the number that an alert compares with, and shade the side on which it fires."""
+    below = condition.comparison in {Comparison.LESS, Comparison.LESS_OR_EQUAL}
+    lower, upper = (VERMILLION, _CLEAR) if below else (_CLEAR, VERMILLION)
+    style = ui.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.LINE_AND_AREA)
+    steps = [(None, lower), (float(condition.threshold), upper)]
+    return panel.thresholds(_steps(steps)).thresholds_style(style)
+
+
+def table_panel(text: Text, query: Query, columns: dict[str, str], empty: str) -> table.Panel:
+    """The rows that a query has now; `columns` are its fields, in order, by their titles."""
+    arranged = {
+        "excludeByName": {"Time": True},
+        "indexByName": {field: index for index, field in enumerate(columns)},
+        "renameByName": dict(columns),
+    }
+    panel = _dressed(table.Panel(), text, [replace(query, as_table=True)], instant=True)
+    return (
+        panel.unit("short")
+        .no_value(empty)
+        .with_transformation(dashboard.DataTransformerConfig("organize", options=arranged))
+        .show_header(show_header=True)
+        .cell_height(common.TableCellHeight.SM)
+    )
+
+
+def sort_table(panel: table.Panel, column: str) -> table.Panel:
+    """Show the greatest of a column first."""
+    return panel.sort_by([ui.TableSortByFieldState().display_name(column).desc(desc=True)])
+
+
+def override(panel: table.Panel, column: str, **properties: object) -> table.Panel:
+    """Give a column a unit, links, a width or mappings of its own."""
+    values = [dashboard.DynamicConfigValue(name, value) for name, value in properties.items()]
+    return panel.override_by_name(column, values)
+
+
+def words(colors: dict[str, str]) -> list[dashboard.ValueMap]:
+    """Mappings that colour words."""
+    results = {
+        word: dashboard.ValueMappingResult(text=word, color=color, index=index)
+        for index, (word, color) in enumerate(colors.items())
+    }
+    return [dashboard.ValueMap(results)]
+
+
+def _dressed(panel: P, text: Text, queries: Iterable[Query], *, instant: bool = False) -> P:
+    targets: list[Builder[Dataquery]] = [
+        _target(query, ref_id, instant=instant)
+        for ref_id, query in zip(ascii_uppercase, queries, strict=False)
+    ]
+    dressed = panel.title(text.title).description(text.description).datasource(SOURCE)
+    return dressed.targets(targets)
+
+
+def _target(query: Query, ref_id: str, *, instant: bool) -> prometheus.Dataquery:
+    target = (
+        prometheus.Dataquery()
+        .ref_id(ref_id)
+        .datasource(SOURCE)
+        .expr(query.expr)
+        .legend_format(query.legend)
+        .format(PromQueryFormat.TABLE if query.as_table else PromQueryFormat.TIME_SERIES)
+    )
+    return target.instant() if instant else target.range()
+
+
+def _steps(steps: Iterable[tuple[float | None, str]]) -> board.ThresholdsConfig:
+    return (
+        board.ThresholdsConfig()
+        .mode(dashboard.ThresholdsMode.ABSOLUTE)
+        .steps([dashboard.Threshold(value, color) for value, color in steps])
+    )
+
+
+def _mapping(states: dict[int, State]) -> dashboard.ValueMap:
+    return dashboard.ValueMap(
+        {
+            str(number): dashboard.ValueMappingResult(state.word, state.color, index=index)
+            for index, (number, state) in enumerate(states.items())
+        }
+    )
+
+
+def _legend() -> ui.VizLegendOptions:
+    return (
+        ui.VizLegendOptions()
+        .show_legend(show_legend=True)
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+    )
+
+
+def _tooltip(mode: common.TooltipDisplayMode) -> ui.VizTooltipOptions:
+    return ui.VizTooltipOptions().mode(mode).sort(common.SortOrder.DESCENDING)

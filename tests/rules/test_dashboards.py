@@ -1,0 +1,614 @@
+"""The overview dashboard: what a person in front of it relies on, read from the generated file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+
+from model import (
+    CONFIG_SHA256,
+    Alert,
+    Always,
+    Contact,
+    Email,
+    Platform,
+    Postgres,
+    Redis,
+    Service,
+    Severity,
+    TimeUntil,
+    Unless,
+    metrics,
+    minutes,
+    observed,
+    quantile,
+)
+from model.load import load
+from model.names import catalogue
+from model.promql import Count, Expr, Threshold
+from programs import find
+from rules.dashboards import OVERVIEW, build
+from rules.output import HEADER
+from rules.writer import leftovers, write
+
+# Rows of the grid that a window of 1440 by 900 pixels shows, with Grafana's bars at its top.
+VISIBLE_ROWS = 22
+COLUMNS = 24
+VARIABLES = {"$__rate_interval": "1m", "$__range": "1h", "$service": ".*"}
+# Prometheus writes it beside ALERTS.
+ALERTS_FOR_STATE = "ALERTS_FOR_STATE"
+
+Json = dict[str, Any]
+
+
+def alert(name: str, expr: Expr, **settings: Any) -> Alert:
+    given = {"group": "tiny", "severity": "critical", "summary": "s", "description": "d"}
+    return Alert(name=name, expr=expr, service="s", **{**given, **settings})
+
+
+DOWN = alert("ServiceDown", observed(metrics.PROBE_SUCCESS, kind="http") < "0.5")
+SLOW = alert("DatabaseSlow", quantile("0.95", metrics.PG_ROUND_TRIP, minutes(5)) > "1.5")
+EXPIRING = alert(
+    "CertificateExpiring",
+    TimeUntil(observed(metrics.PROBE_SSL_EARLIEST_CERT_EXPIRY)) < 86400,
+)
+FEW = alert("FewTargets", Count(observed(metrics.PROBE_SUCCESS, by=("target",))) <= 1)
+GONE = alert(
+    "Gone",
+    Unless(observed(metrics.TARGET_INFO), observed(metrics.PROBE_SUCCESS), on=("target",)),
+)
+WATCHDOG = alert("Watchdog", Always(), severity=None)
+
+
+def tiny(*services: str, alerts: tuple[Alert, ...] = (), **settings: Any) -> Platform:
+    names = services or ("auth", "venue")
+    given: Json = {
+        "name": "tiny",
+        "services": tuple(Service(name=n, port=3000 + i) for i, n in enumerate(names)),
+        "severities": (
+            Severity(name="critical", response_time=minutes(5), channels=("email",)),
+            Severity(name="warning", response_time=minutes(60), channels=("email",)),
+        ),
+        "channels": (Email(to=("a@example.com",), sender="b@example.com", smarthost="mail:25"),),
+        "contacts": (Contact(role="on-call", title="On call", email="a@example.com"),),
+        "alerts": alerts,
+        "base_url": "https://monitoring.example.com",
+        "dead_mans_switch": "https://example.com/switch",
+    }
+    return Platform(**{**given, **settings})
+
+
+def full(*services: str) -> Platform:
+    """A tiny platform that has something for every panel."""
+    alerts = (DOWN, SLOW, EXPIRING, FEW, GONE, WATCHDOG)
+    stores: Json = {"postgres": (Postgres(),), "redis": (Redis(),)}
+    return tiny(*services, alerts=alerts, **stores)
+
+
+def ours() -> Platform:
+    return load(Path("config.py"))
+
+
+def text_of(platform: Platform) -> str:
+    return build(platform)[OVERVIEW]
+
+
+def dashboard(platform: Platform) -> Json:
+    document: Json = json.loads(text_of(platform))
+    return document
+
+
+def everything_on(document: Json) -> list[Json]:
+    return list(document["panels"])
+
+
+def panels_of(document: Json) -> list[Json]:
+    """The panels that show something: rows only head them."""
+    return [panel for panel in everything_on(document) if panel["type"] != "row"]
+
+
+def panel(document: Json, title: str) -> Json:
+    [found] = [panel for panel in panels_of(document) if panel["title"] == title]
+    return found
+
+
+def exprs(document: Json, title: str) -> list[str]:
+    return [target["expr"] for target in panel(document, title)["targets"]]
+
+
+def expressions(document: Json) -> list[str]:
+    return [target["expr"] for panel in panels_of(document) for target in panel["targets"]]
+
+
+def bare(expression: str) -> str:
+    for variable, value in VARIABLES.items():
+        expression = expression.replace(variable, value)
+    return expression
+
+
+def threshold_steps(shown: Json) -> list[tuple[float | None, str]]:
+    steps = shown["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    return [(step["value"], step["color"]) for step in steps]
+
+
+EVERY = pytest.mark.parametrize(
+    "platform", [tiny(), full(), ours()], ids=["bare", "tiny", "config.py"]
+)
+
+
+# --- what must not happen -----------------------------------------------------------------------
+
+
+def test_nothing_probed_does_not_look_like_nothing_down() -> None:
+    document = dashboard(full())
+    for title in ("Services down", "Services degraded"):
+        shown = panel(document, title)
+        assert "vector(0)" not in shown["targets"][0]["expr"]
+        assert shown["fieldConfig"]["defaults"]["noValue"] == "unknown"
+
+
+def test_a_missing_figure_does_not_take_the_colour_of_a_good_one() -> None:
+    document = dashboard(full())
+    for shown in panels_of(document):
+        if shown["type"] == "stat":
+            colors = [color for _, color in threshold_steps(shown)]
+            assert colors[0] not in colors[1:], shown["title"]
+
+
+def test_targets_that_nobody_probes_are_counted_even_if_no_exporter_is_left() -> None:
+    [target] = panel(dashboard(full("a", "b", "c")), "No fresh result")["targets"]
+    assert target["expr"] == "5 - (count(avg by (target) (probe_success)) or vector(0))"
+
+
+def test_no_alert_is_hidden_by_the_choice_of_services() -> None:
+    document = dashboard(full())
+    asked = [e for title in ("Firing alerts", "Open alerts") for e in exprs(document, title)]
+    assert not [expression for expression in asked if "$service" in expression]
+
+
+def test_a_database_is_not_emptied_by_the_choice_of_services() -> None:
+    document = dashboard(full())
+    for title in ("Postgres", "Redis", "Postgres round trip, 95th percentile"):
+        assert "$service" not in exprs(document, title)[0]
+
+
+def test_a_count_that_an_alert_compares_is_not_narrowed() -> None:
+    assert exprs(dashboard(full()), "FewTargets") == ["count(avg by (target) (probe_success))"]
+
+
+def test_an_alert_that_compares_nothing_has_no_panel() -> None:
+    titles = {shown["title"] for shown in panels_of(dashboard(full()))}
+    assert titles.isdisjoint({"Gone", "Watchdog"})
+
+
+def test_the_watchdog_is_not_listed_among_what_is_broken() -> None:
+    [expression] = exprs(dashboard(full()), "Firing alerts")
+    assert 'severity!=""' in expression
+
+
+def test_what_the_config_does_not_have_is_not_shown() -> None:
+    titles = {shown["title"] for shown in panels_of(dashboard(tiny()))}
+    assert titles.isdisjoint({"Postgres", "Redis", "Postgres round trip, 95th percentile"})
+    assert "Services down" in titles
+
+
+def test_without_an_alert_a_limit_is_shown_without_a_line() -> None:
+    document = dashboard(tiny(postgres=(Postgres(),)))
+    shown = panel(document, "Postgres round trip, 95th percentile")
+    assert "thresholds" not in shown["fieldConfig"]["defaults"]
+    assert "[$__rate_interval]" in exprs(document, shown["title"])[0]
+
+
+@EVERY
+def test_no_rate_has_a_fixed_range_but_an_alerts_own(platform: Platform) -> None:
+    # Another range would draw another line than the one that the alert compares.
+    alerts_own = {str(a.expr.inner) for a in platform.alerts if isinstance(a.expr, Threshold)}
+    for expression in expressions(dashboard(platform)):
+        ranges = re.findall(r"(?:rate|increase)\([^\[\]]*\[([^\]]*)\]", expression)
+        fixed = [length for length in ranges if length != "$__rate_interval"]
+        assert not fixed or expression in alerts_own
+
+
+@EVERY
+def test_no_counter_is_shown_without_a_rate(platform: Platform) -> None:
+    for name, inside in metrics_asked(platform):
+        if name.endswith(("_total", "_bucket")):
+            assert "rate" in inside
+
+
+@EVERY
+def test_a_metric_outside_the_catalogue_is_not_asked_for(platform: Platform) -> None:
+    known = set(catalogue()) | {ALERTS_FOR_STATE}
+    asked = {name.removesuffix("_bucket") for name, _ in metrics_asked(platform)}
+    assert asked
+    assert asked <= known
+
+
+@EVERY
+def test_no_replica_is_shown_or_compared_on_its_own(platform: Platform) -> None:
+    """Three exporters that observe the same thing draw one line, not three."""
+    aggregations = {"avg", "min", "max", "sum", "count"}
+    for name, inside in metrics_asked(platform):
+        # Prometheus' own, which the table only asks whether they are there.
+        assert name == "ALERTS" or aggregations & set(inside), name
+
+
+def metrics_asked(platform: Platform) -> list[tuple[str, tuple[str, ...]]]:
+    """Every metric that the dashboard asks for, with the functions and aggregations around it."""
+    parsed = (promql_parser.parse(bare(e)) for e in expressions(dashboard(platform)))
+    return [found for expression in parsed for found in metrics_in(expression)]
+
+
+def metrics_in(node: Any, inside: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    match node:
+        case promql_parser.VectorSelector():
+            assert node.name is not None
+            yield node.name, inside
+        case promql_parser.MatrixSelector():
+            yield from metrics_in(node.vector_selector, inside)
+        case promql_parser.AggregateExpr():
+            yield from metrics_in(node.expr, (*inside, str(node.op)))
+        case promql_parser.ParenExpr():
+            yield from metrics_in(node.expr, inside)
+        case promql_parser.BinaryExpr():
+            yield from metrics_in(node.lhs, inside)
+            yield from metrics_in(node.rhs, inside)
+        case promql_parser.Call():
+            for argument in node.args:
+                yield from metrics_in(argument, (*inside, node.func.name))
+
+
+def test_a_python_that_turns_warnings_into_errors_can_build_it() -> None:
+    code = "import rules.dashboards_overview"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_other_deprecations_are_not_silenced() -> None:
+    code = (
+        "import warnings, rules.dashboards_overview\n"
+        "warnings.warn('Prefer using dashboardv2', DeprecationWarning)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=False, capture_output=True, timeout=60
+    )
+    assert b"DeprecationWarning" in ran.stderr
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+@EVERY
+def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform) -> None:
+    from rules.dashboards_sdk import JSONEncoder
+    from rules.dashboards_sdk import dashboard as schema
+
+    document = dashboard(platform)
+    again = json.loads(json.dumps(schema.Dashboard.from_json(document), cls=JSONEncoder))
+    assert again == document
+
+
+@EVERY
+def test_the_same_config_gives_the_same_bytes(platform: Platform) -> None:
+    assert text_of(platform) == text_of(platform)
+    assert text_of(platform).endswith("}\n")
+
+
+def test_it_holds_no_version_and_no_time_of_its_making() -> None:
+    document = dashboard(full())
+    assert {"version", "id", "iteration"}.isdisjoint(document)
+    assert not re.search(r"\b20\d\d-\d\d-\d\d", text_of(full()))
+
+
+def test_the_writer_knows_that_it_is_generated(tmp_path: Path) -> None:
+    write(build(ours()), tmp_path)
+    assert HEADER in (tmp_path / OVERVIEW).read_text(encoding="utf-8")
+    assert leftovers({}, tmp_path) == [OVERVIEW]
+
+
+def test_it_says_what_it_is_and_nobody_edits_it() -> None:
+    document = dashboard(full())
+    assert document["uid"] == "monitoring-overview"
+    assert document["editable"] is False
+    assert document["tags"] == ["monitoring", "tiny"]
+    assert document["time"] == {"from": "now-1h", "to": "now"}
+    assert document["refresh"] == "10s"
+    assert [link["url"] for link in document["links"]] == [
+        "https://monitoring.example.com/health",
+        "https://monitoring.example.com/runbooks",
+    ]
+
+
+# --- panels -------------------------------------------------------------------------------------
+
+
+@EVERY
+def test_ids_are_unique_and_so_are_refids_within_a_panel(platform: Platform) -> None:
+    document = dashboard(platform)
+    ids = [shown["id"] for shown in everything_on(document)]
+    assert len(set(ids)) == len(ids)
+    for shown in panels_of(document):
+        ref_ids = [target["refId"] for target in shown["targets"]]
+        assert all(ref_ids)
+        assert len(set(ref_ids)) == len(ref_ids)
+
+
+def cells(shown: Json) -> set[tuple[int, int]]:
+    place = shown["gridPos"]
+    return {
+        (x, y)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    }
+
+
+@EVERY
+def test_panels_neither_overlap_nor_leave_the_grid(platform: Platform) -> None:
+    placed = everything_on(dashboard(platform))
+    for one, other in combinations(placed, 2):
+        assert not cells(one) & cells(other), (one["title"], other["title"])
+    assert max(x for shown in placed for x, _ in cells(shown)) < COLUMNS
+
+
+@EVERY
+def test_what_is_broken_stands_on_the_first_screen_without_a_hole(platform: Platform) -> None:
+    document = dashboard(platform)
+    first_row = next(p["gridPos"]["y"] for p in everything_on(document) if p["type"] == "row")
+    above = [p for p in panels_of(document) if p["gridPos"]["y"] < first_row]
+    assert {"Services down", "Firing alerts", "State of every service"} <= {
+        shown["title"] for shown in above
+    }
+    covered = set().union(*map(cells, above))
+    assert covered == {(x, y) for x in range(COLUMNS) for y in range(first_row)}
+    assert first_row <= VISIBLE_ROWS
+
+
+@EVERY
+def test_every_panel_says_what_it_shows_and_what_to_do(platform: Platform) -> None:
+    for shown in panels_of(dashboard(platform)):
+        assert shown["title"]
+        assert shown["description"]
+        assert shown["fieldConfig"]["defaults"]["unit"]
+        assert shown["targets"]
+    titles = [shown["title"] for shown in panels_of(dashboard(platform))]
+    assert len(set(titles)) == len(titles)
+
+
+@EVERY
+def test_every_panel_and_query_asks_the_chosen_data_source(platform: Platform) -> None:
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    for shown in panels_of(dashboard(platform)):
+        assert shown["datasource"] == chosen
+        assert all(target["datasource"] == chosen for target in shown["targets"])
+
+
+@EVERY
+def test_every_panel_over_time_has_a_legend(platform: Platform) -> None:
+    for shown in panels_of(dashboard(platform)):
+        if shown["type"] in {"timeseries", "state-timeline"}:
+            assert shown["options"]["legend"]["showLegend"] is True
+
+
+@EVERY
+def test_every_expression_parses(platform: Platform) -> None:
+    for expression in expressions(dashboard(platform)):
+        promql_parser.parse(bare(expression))
+
+
+# --- services -----------------------------------------------------------------------------------
+
+
+def variable(document: Json, name: str) -> Json:
+    variables: list[Json] = document["templating"]["list"]
+    [found] = [each for each in variables if each["name"] == name]
+    return found
+
+
+def test_a_service_added_to_the_config_appears() -> None:
+    before, after = (dashboard(full(*names)) for names in (("a", "b"), ("a", "b", "new-one")))
+    assert variable(before, "service")["query"] == "a,b"
+    assert variable(after, "service")["query"] == "a,b,new-one"
+    assert "new-one" in [option["value"] for option in variable(after, "service")["options"]]
+    assert exprs(before, "No fresh result") != exprs(after, "No fresh result")
+
+
+def test_all_services_are_shown_until_some_are_chosen() -> None:
+    service = variable(dashboard(full()), "service")
+    assert (service["type"], service["multi"], service["includeAll"]) == ("custom", True, True)
+    assert service["current"]["value"] == ["$__all"]
+    assert service["allValue"] == ".*"
+    assert [option["value"] for option in service["options"] if option["selected"]] == ["$__all"]
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["State of every service", "Failure reasons", "Time since the last result", "ServiceDown"],
+)
+def test_the_choice_of_services_narrows_what_is_about_one(title: str) -> None:
+    assert 'target=~"$service"' in exprs(dashboard(full()), title)[0]
+
+
+def test_any_prometheus_may_be_the_data_source() -> None:
+    source = variable(dashboard(full()), "datasource")
+    assert (source["type"], source["query"]) == ("datasource", "prometheus")
+
+
+STATES = {"well": 2, "ill": 1, "broken": 0, "forgotten": 3}
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_the_timeline_reads_the_same_with_one_exporter_and_with_three(
+    replicas: int, tmp_path: Path
+) -> None:
+    [states] = exprs(dashboard(full()), "State of every service")
+    [down] = exprs(dashboard(full()), "Services down")
+    [degraded] = exprs(dashboard(full()), "Services degraded")
+    expected: dict[str, dict[str, float]] = {
+        bare(states): {f'{{target="{target}"}}': state for target, state in STATES.items()},
+        down: {"{}": 1},
+        degraded: {"{}": 1},
+    }
+    series = [line for n in range(replicas) for line in observations(f"exporter-{n}:3017")]
+    if replicas == 3:
+        # One of them sees the opposite; the other two are most.
+        series[0]["values"] = "0x10"
+        series[2]["values"] = "1x10"
+    promtool_agrees(series, expected, tmp_path)
+
+
+def test_nothing_observed_is_no_state_and_no_zero(tmp_path: Path) -> None:
+    document = dashboard(full("a", "b", "c"))
+    expected: dict[str, dict[str, float]] = {
+        bare(exprs(document, "State of every service")[0]): {},
+        exprs(document, "Services down")[0]: {},
+        exprs(document, "Services degraded")[0]: {},
+        exprs(document, "No fresh result")[0]: {"{}": 5},
+    }
+    promtool_agrees([{"series": "up", "values": "0x10"}], expected, tmp_path)
+
+
+def observations(instance: str) -> list[dict[str, str]]:
+    """What one exporter says about a service in each of the states."""
+    values = {
+        "probe_success": {"well": 1, "ill": 1, "broken": 0},
+        "monitoring_target_degraded": {"well": 0, "ill": 1, "broken": 0},
+        "monitoring_target_info": dict.fromkeys(STATES, 1),
+    }
+    return [
+        {
+            "series": f'{metric}{{target="{target}",kind="http",instance="{instance}"}}',
+            "values": f"{value}x10",
+        }
+        for metric, by_target in values.items()
+        for target, value in by_target.items()
+    ]
+
+
+def promtool_agrees(
+    series: list[dict[str, str]], expected: dict[str, dict[str, float]], directory: Path
+) -> None:
+    """Evaluate expressions over series, and compare their results."""
+    tests = [
+        {
+            "expr": expression,
+            "eval_time": "5m",
+            "exp_samples": [{"labels": k, "value": v} for k, v in results.items()],
+        }
+        for expression, results in expected.items()
+    ]
+    document = {"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}
+    file = directory / "tests.yml"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    ran = subprocess.run(
+        [str(find("promtool")), "test", "rules", str(file)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_services_states_have_words_and_colours_that_everybody_tells_apart() -> None:
+    shown = panel(dashboard(full()), "State of every service")
+    [mapping] = shown["fieldConfig"]["defaults"]["mappings"]
+    assert {r["text"]: r["color"] for r in mapping["options"].values()} == {
+        "down": "#D55E00",
+        "degraded": "#E69F00",
+        "up": "#009E73",
+        "unknown": "#999999",
+    }
+
+
+def test_as_many_services_as_we_have_stand_on_one_page_of_the_timeline() -> None:
+    platform = ours()
+    shown = panel(dashboard(platform), "State of every service")
+    assert shown["options"]["perPage"] >= len(platform.services)
+
+
+# --- alerts -------------------------------------------------------------------------------------
+
+
+def test_no_firing_alert_reads_none() -> None:
+    shown = panel(dashboard(full()), "Firing alerts")
+    assert shown["fieldConfig"]["defaults"]["noValue"] == "none"
+
+
+def test_a_firing_alert_leads_to_its_runbook_and_says_since_when() -> None:
+    shown = panel(dashboard(full()), "Firing alerts")
+    overrides = {
+        o["matcher"]["options"]: {p["id"]: p["value"] for p in o["properties"]}
+        for o in shown["fieldConfig"]["overrides"]
+    }
+    [link] = overrides["Alert"]["links"]
+    assert link["url"] == "https://monitoring.example.com/runbooks/${__value.raw}"
+    assert overrides["Since"]["unit"] == "dateTimeFromNow"
+
+
+def test_open_alerts_are_counted_for_each_severity_of_the_config() -> None:
+    shown = panel(dashboard(full()), "Open alerts")
+    assert [target["legendFormat"] for target in shown["targets"]] == ["critical", "warning"]
+
+
+PANELS_OF_ALERTS = {
+    "ServiceDown": DOWN,
+    "Postgres round trip, 95th percentile": SLOW,
+    "Time until a certificate expires": EXPIRING,
+    "FewTargets": FEW,
+}
+
+
+@pytest.mark.parametrize("title", PANELS_OF_ALERTS)
+def test_the_line_is_drawn_where_the_alert_fires(title: str) -> None:
+    expr = PANELS_OF_ALERTS[title].expr
+    assert isinstance(expr, Threshold)
+    below = expr.comparison.value.startswith("<")
+    [(base, lower), (limit, upper)] = threshold_steps(panel(dashboard(full()), title))
+    assert base is None
+    assert limit is not None
+    assert Decimal(str(limit)) == expr.threshold
+    assert (lower, upper) == (("#D55E00", "transparent") if below else ("transparent", "#D55E00"))
+
+
+@pytest.mark.parametrize("title", PANELS_OF_ALERTS)
+def test_a_panel_draws_what_the_alert_compares(title: str) -> None:
+    expr = PANELS_OF_ALERTS[title].expr
+    assert isinstance(expr, Threshold)
+    [drawn] = exprs(dashboard(full()), title)
+    unnarrowed = drawn.replace(',target=~"$service"', "").replace('{target=~"$service"}', "")
+    assert unnarrowed == str(expr.inner)
+
+
+@EVERY
+def test_every_alert_with_a_threshold_has_exactly_one_panel(platform: Platform) -> None:
+    runbooks = [
+        link["url"].rsplit("/", 1)[1]
+        for shown in panels_of(dashboard(platform))
+        for link in shown.get("links") or []
+    ]
+    with_threshold = [a.name for a in platform.alerts if isinstance(a.expr, Threshold)]
+    assert sorted(runbooks) == sorted(with_threshold)
+
+
+def test_durations_read_as_durations() -> None:
+    document = dashboard(full())
+    units = {p["title"]: p["fieldConfig"]["defaults"]["unit"] for p in panels_of(document)}
+    assert units["Postgres round trip, 95th percentile"] == "s"
+    assert units["Time until a certificate expires"] == "dtdurations"
+    assert units["ServiceDown"] == "short"
+
+
+def test_the_hash_of_the_config_is_the_one_that_the_rules_have() -> None:
+    platform = ours()
+    [expression] = exprs(dashboard(platform), "ConfigDrift")
+    assert platform.sha256 in expression
+    assert CONFIG_SHA256 not in text_of(platform)
