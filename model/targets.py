@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
+from model.conditions import HeaderCondition, JsonCondition, header_mistakes, regexp_mistakes
 from model.declared import Declared, refused
 from model.durations import Duration, prometheus, seconds
 
@@ -106,6 +108,9 @@ class Service(Target):
     `port` is short for `url="http://<name>:<port>"`. It is up when the answer has one of
     `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
     down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics.
+
+    Settings that blackbox_exporter has too are named as there. Regular expressions are Python's,
+    searched for in the text; they are trusted not to backtrack for ever.
     """
 
     kind: ClassVar[str] = "http"
@@ -120,7 +125,40 @@ class Service(Target):
     degraded: tuple[str, ...] = ("degraded",)
     # None: whatever has answered is what counts (the status code alone), without a JSON body.
     status_field: str | None = "status"
+    # What is asked. The method is not changed by keep_alive or redirects 307 and 308.
+    method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    headers: Mapping[str, str] = {}
+    body: str | None = None
+    # Files, read again when they change, so that no secret stands here.
+    basic_auth_username: str | None = None
+    basic_auth_password_file: Path | None = None
+    bearer_token_file: Path | None = None
+    # What the answer has to be, besides the above.
+    fail_if_body_matches_regexp: tuple[str, ...] = ()
+    fail_if_body_not_matches_regexp: tuple[str, ...] = ()
+    fail_if_header_matches: tuple[HeaderCondition, ...] = ()
+    fail_if_header_not_matches: tuple[HeaderCondition, ...] = ()
+    json_conditions: tuple[JsonCondition, ...] = ()
+    # Bytes; the body's after decompression. A megabyte of JSON is parsed in some 10 ms, which all
+    # other probes have to wait for.
+    body_size_limit: int = 1 << 20
+    header_size_limit: int = 1 << 16
+    # Redirects are followed to the same scheme, host and port, and to those of these URLs.
+    follow_redirects: bool = True
+    max_redirects: int = 10
+    allowed_redirects: tuple[str, ...] = ()
+    # The family that is tried first, and whether the other is tried at all.
+    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip4"
+    ip_protocol_fallback: bool = True
+    # TLS, for https:// URLs. `server_name` is what the certificate has to be for, if not the host.
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+    insecure_skip_verify: bool = False
+    # Uses a connection again: cheaper, but blind to faults of DNS, connecting and certificates.
+    keep_alive: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +189,39 @@ class Service(Target):
         )
         if both := sorted(set(self.up) & set(self.degraded)):
             mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
+        return mistakes + self._request_mistakes() + self._answer_mistakes()
+
+    def _request_mistakes(self) -> list[str]:
+        mistakes = header_mistakes(self.headers)
+        if self.method == "HEAD" and (self.status_field is not None or self.json_conditions):
+            mistakes.append("method: HEAD brings no body; set status_field=None, or use GET")
+        if self.keep_alive and self.method in {"POST", "PATCH"}:
+            mistakes.append(
+                f"keep_alive: not with {self.method}, which would be sent twice when a kept "
+                "connection turns out to be closed"
+            )
+        if self.bearer_token_file and self.basic_auth_password_file:
+            mistakes.append("bearer_token_file and basic_auth_password_file: give one of them")
+        if (self.basic_auth_username is None) != (self.basic_auth_password_file is None):
+            mistakes.append("basic_auth_username and basic_auth_password_file: give both")
+        if (self.cert_file is None) != (self.key_file is None):
+            mistakes.append("cert_file and key_file: give both")
+        return mistakes
+
+    def _answer_mistakes(self) -> list[str]:
+        mistakes = [
+            f"{setting}: must be at least 1 byte"
+            for setting in ("body_size_limit", "header_size_limit")
+            if getattr(self, setting) < 1
+        ]
+        if self.max_redirects < 0:
+            mistakes.append("max_redirects: must not be negative; 0 fails on every redirect")
+        for url in self.allowed_redirects:
+            mistakes.extend(
+                f"allowed_redirects: {one}" for one in url_mistakes(url, self.schemes())
+            )
+        for setting in ("fail_if_body_matches_regexp", "fail_if_body_not_matches_regexp"):
+            mistakes.extend(regexp_mistakes(setting, getattr(self, setting)))
         return mistakes
 
     @classmethod

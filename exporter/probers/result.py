@@ -28,6 +28,7 @@ class Reason(StrEnum):
     TOO_MANY_CLIENTS = "too_many_clients"
     QUERY = "query"
     INTERNAL = "internal"
+    HEADER = "header"
 
 
 class Health(StrEnum):

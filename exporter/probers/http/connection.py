@@ -7,29 +7,24 @@ import errno
 import select
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.clock import now
 from exporter.probers.http.failure import connect_failed
 from exporter.probers.http.poller import READ, WRITE, Poller
-from exporter.probers.http.tls import Security, handshake_failed
+from exporter.probers.http.resolve import Address
+from exporter.probers.http.tls import Inspector, Secured, Security, handshake_failed
 from exporter.probers.result import Reason
 
+# One read's most; a TLS record (16 KiB) fits in whole, so none is left behind where epoll is blind.
 _CHUNK = 65536
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-
 _FAILED = select.EPOLLERR | select.EPOLLHUP
-_IN_PROGRESS = errno.EINPROGRESS
 
-# The C type under socket.socket: its constructor is half the price, and nothing else is needed.
+# The C type under socket.socket: nothing else of it is needed, and its constructor is cheaper.
 _Socket = socket.SocketType
-
-# A family of socket and what its connect() takes.
-Address = tuple[
-    socket.AddressFamily,
-    tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
-]
 
 
 class Reader(Protocol):
@@ -44,8 +39,21 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Kept:
+    """A connection that is kept open between probes."""
+
+    sock: socket.SocketType
+    family: socket.AddressFamily | None
+    secured: Secured | None
+
+    def close(self) -> None:
+        """Close it."""
+        self.sock.close()
+
+
 class Connection:
-    """A connection that sends one request and reads one answer.
+    """A connection that sends one request and reads one answer; with `keep` it stays open after.
 
     The stamps are in seconds of `clock.now`, 0.0 for what has not happened. `done` ends with None
     or raises ProbeFailure. Whoever made the connection closes it, whatever ends the waiting.
@@ -54,22 +62,25 @@ class Connection:
     __slots__ = (
         "_fd",
         "_handshaking",
+        "_inspector",
+        "_keep",
+        "_mask",
         "_poller",
         "_reader",
         "_security",
-        "_slow",
-        "_socket",
+        "_sock",
         "_unsent",
         "connected_at",
         "deadline",
         "done",
         "ended_at",
+        "family",
         "first_byte_at",
-        "leaf_expiry",
+        "secured",
         "secured_at",
         "sent_at",
+        "shook_hands",
         "started_at",
-        "tls_version",
     )
 
     def __init__(
@@ -79,59 +90,96 @@ class Connection:
         reader: Reader,
         request: bytes,
         security: Security | None = None,
+        inspector: Inspector | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         self._poller = poller
         self._reader = reader
         self._unsent = request
         self._security = security
-        self._socket: socket.SocketType | ssl.SSLSocket | None = None
+        self._inspector = inspector
+        self._sock: socket.SocketType | None = None
         self._handshaking = False
-        self._slow = False
+        self._keep = keep
+        self._mask = 0  # of epoll, once it is level-triggered
         self.done = done
+        self.started_at = 0.0
         self.connected_at = 0.0
+        self.shook_hands = False
         self.secured_at = 0.0
         self.sent_at = 0.0
         self.first_byte_at = 0.0
         self.ended_at = 0.0
-        self.tls_version = ""
-        self.leaf_expiry = 0.0
+        self.secured: Secured | None = None
+        self.family: socket.AddressFamily | None = None
 
     def open(self, address: Address, deadline: float) -> None:
         """Begin to connect, in order to be done by `deadline`; raise ProbeFailure if that fails."""
         family, where = address
+        self.family = family
         self.deadline = deadline
         self.started_at = now()
         try:
-            self._socket = sock = _Socket(family, _STREAM)
+            self._sock = sock = _Socket(family, _STREAM)
         except OSError as error:
             raise connect_failed(error.errno or 0) from None
         self._fd = fd = sock.fileno()
         code = sock.connect_ex(where)
         self._poller.watch_connect(fd, self)
-        if code and code != _IN_PROGRESS:
+        if code and code != errno.EINPROGRESS:
             raise connect_failed(code)
+
+    def reopen(self, kept: Kept, deadline: float) -> None:
+        """Begin to send over a connection that was kept."""
+        self._sock = sock = kept.sock
+        self._fd = sock.fileno()
+        self.family = kept.family
+        self.secured = kept.secured
+        self.deadline = deadline
+        self.connected_at = now()
+        self._mask = WRITE
+        self._poller.watch_open(self._fd, self)
 
     def close(self) -> None:
         """Close the socket, if it is open."""
-        sock = self._socket
+        sock = self._sock
         if sock is not None:
-            self._socket = None
+            self._sock = None
             self._poller.forget(self._fd)
             sock.close()
+
+    def release(self) -> Kept | None:
+        """Hand over the socket, to be used again; None if it is closed."""
+        sock = self._sock
+        if sock is None:
+            return None
+        self._sock = None
+        self._poller.release(self._fd)
+        return Kept(sock, self.family, self.secured)
 
     # --- for the poller -------------------------------------------------------------------------
 
     def ready(self, events: int, at: float) -> None:
         """Go on with what the socket is ready for."""
+        if self.done.done():
+            return
         try:
             if self.sent_at:
                 self._receive(at)
             elif self.connected_at:
                 self._go_on()
             elif events & ~READ:
-                # What came before we asked was told by an edge that will not come again.
-                self._slow = bool(events & READ)
-                self._connected(at, failed=bool(events & _FAILED))
+                if events & _FAILED:
+                    self._check_connected()
+                self.connected_at = at
+                if self._security is not None:
+                    self._secure(self._security)
+                    return
+                self._send()
+                if events & READ:
+                    # It spoke before it was asked: that edge will not come again.
+                    self._watch(READ)
         except ProbeFailure as failure:
             self._end(at, failure)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
@@ -155,20 +203,19 @@ class Connection:
 
     # --- steps ----------------------------------------------------------------------------------
 
-    def _connected(self, at: float, *, failed: bool) -> None:
-        sock = self._socket
+    def _check_connected(self) -> None:
+        sock = self._sock
         assert sock is not None
-        if failed:
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise connect_failed(code)
-        self.connected_at = at
-        if self._security is None:
-            self._send()
-        else:
-            self._socket = self._security.wrap(sock)
-            self._handshaking = True
-            self._go_on()
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise connect_failed(code)
+
+    def _secure(self, security: Security) -> None:
+        sock = self._sock
+        assert sock is not None
+        self._sock = security.wrap(sock)
+        self._handshaking = self.shook_hands = True
+        self._go_on()
 
     def _go_on(self) -> None:
         if self._handshaking:
@@ -176,23 +223,25 @@ class Connection:
         self._send()
 
     def _shake_hands(self) -> None:
-        sock = self._socket
+        sock = self._sock
         assert isinstance(sock, ssl.SSLSocket)
         try:
             sock.do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            self._inspect(sock)
             raise handshake_failed(error) from None
         self._handshaking = False
         self.secured_at = now()
-        self.tls_version = sock.version() or ""
-        certificate = sock.getpeercert()
-        if certificate:
-            self.leaf_expiry = float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+        self._inspect(sock)
+
+    def _inspect(self, sock: ssl.SSLSocket) -> None:
+        if self._inspector is not None:
+            self.secured = self._inspector.look(sock)
 
     def _send(self) -> None:
-        sock = self._socket
+        sock = self._sock
         assert sock is not None
         sent = sock.send(self._unsent)
         if sent < len(self._unsent):
@@ -200,22 +249,23 @@ class Connection:
             self._watch(WRITE)
             return
         self.sent_at = now()
-        if self._slow:
+        if self._mask:
             self._watch(READ)
 
     def _receive(self, at: float) -> None:
-        sock = self._socket
+        sock = self._sock
         assert sock is not None
         data = sock.recv(_CHUNK)
-        if not self.first_byte_at:
-            self.first_byte_at = at
-        if not data:
-            self._reader.end()
-        elif not self._reader.feed(data):
-            if not self._slow:
+        if data:
+            if not self.first_byte_at:
+                self.first_byte_at = at
+            if self._reader.feed(data):
+                self._end(at, None)
+            else:
                 self._watch(READ)
-            return
-        self._end(at, None)
+        else:
+            self._reader.end()
+            self._end(at, None)
 
     def _wait(self, error: OSError) -> None:
         if isinstance(error, ssl.SSLWantReadError):
@@ -226,14 +276,16 @@ class Connection:
             self._watch(READ if self.sent_at else WRITE)
 
     def _watch(self, events: int) -> None:
-        self._slow = True
-        self._poller.watch(self._fd, events)
+        if events != self._mask:
+            self._mask = events
+            self._poller.watch(self._fd, events)
 
     def _end(self, at: float, error: Exception | None) -> None:
-        self.ended_at = at
-        self.close()
         if self.done.done():
             return
+        self.ended_at = at
+        if error is not None or not self._keep:
+            self.close()
         if error is None:
             self.done.set_result(None)
         else:

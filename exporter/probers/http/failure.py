@@ -20,15 +20,15 @@ _CONNECT_REASONS = {
 }
 
 
-def excerpt(value: bytes | str, length: int = 60) -> str:
-    """Quote the beginning of what a target sent, cut to `length` characters."""
-    text = value[: length + 1]
-    if isinstance(text, bytes):
-        text = text.decode("latin-1")
-    return repr(text) if len(text) <= length else repr(text[:length]) + "..."
-
-
 def connect_failed(code: int) -> ProbeFailure:
     """A connection that could not be made, by the system's errno."""
     reason = _CONNECT_REASONS.get(code, Reason.CONNECT)
     return ProbeFailure(reason, f"cannot connect: {os.strerror(code)}")
+
+
+def excerpt(value: bytes | str, length: int = 60) -> str:
+    """Quote the beginning of what a target sent, cut to `length` characters."""
+    text = value[: length + 1]
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return ascii(text) if len(text) <= length else ascii(text[:length]) + "..."

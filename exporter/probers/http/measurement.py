@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from socket import AF_INET6
+
+from exporter.probers.http.clock import now
+from exporter.probers.http.connection import Connection
+from exporter.probers.http.response import Response
+from exporter.probers.http.tls import Secured
 from exporter.probers.result import Sample
 from model import names
 
 
 class Measurement:
-    """The figures of one probe as they come together, in seconds and bytes; sums over redirects."""
+    """The figures of one probe as they come together, in seconds and bytes.
+
+    Phases are summed over redirects and over addresses that were tried; all else is the last one's.
+    """
 
     __slots__ = (
         "body_length",
-        "cert_expiry",
-        "chain_expiry",
         "connect",
         "content_length",
+        "ended_at",
         "failed_due_to_regex",
         "ip_protocol",
         "processing",
         "redirects",
         "resolve",
+        "secured",
         "status",
         "tls",
-        "tls_version",
         "transfer",
         "version",
     )
@@ -33,6 +41,7 @@ class Measurement:
         self.tls = 0.0
         self.processing = 0.0
         self.transfer = 0.0
+        self.ended_at = 0.0
         self.status = 0
         self.redirects = 0
         self.version = ""
@@ -40,9 +49,29 @@ class Measurement:
         self.content_length = -1
         self.body_length = 0
         self.failed_due_to_regex = False
-        self.tls_version = ""
-        self.cert_expiry = 0.0
-        self.chain_expiry = 0.0
+        self.secured: Secured | None = None
+
+    def add(self, connection: Connection, answer: Response) -> None:
+        """Take what a connection and its answer show, however far they came."""
+        self.status = answer.status
+        self.version = answer.version
+        self.content_length = answer.length
+        self.body_length = answer.body_length
+        self.secured = connection.secured
+        self.ip_protocol = 6 if connection.family is AF_INET6 else 4
+        self.ended_at = ended = connection.ended_at or now()
+        started, connected = connection.started_at, connection.connected_at
+        if started:
+            self.connect += (connected or ended) - started
+        if not connected:
+            return
+        sent, first_byte = connection.sent_at, connection.first_byte_at
+        if connection.shook_hands:
+            self.tls += (connection.secured_at or ended) - connected
+        if sent:
+            self.processing += (first_byte or ended) - sent
+        if first_byte:
+            self.transfer += ended - first_byte
 
 
 class Samples:
@@ -68,9 +97,7 @@ class Samples:
             seen.content_length,
             seen.body_length,
             seen.failed_due_to_regex,
-            seen.tls_version,
-            seen.cert_expiry,
-            seen.chain_expiry,
+            seen.secured,
         )
         if facts != self._facts:
             self._facts = facts
@@ -100,16 +127,18 @@ def _steady(seen: Measurement) -> tuple[Sample, ...]:
         Sample(names.PROBE_FAILED_DUE_TO_REGEX, (), float(seen.failed_due_to_regex)),
         Sample(names.PROBE_HTTP_STATUS_CODE, (), float(seen.status)),
         Sample(names.PROBE_HTTP_REDIRECTS, (), float(seen.redirects)),
-        Sample(names.PROBE_HTTP_SSL, (), float(bool(seen.tls_version))),
+        Sample(names.PROBE_HTTP_SSL, (), float(seen.secured is not None)),
         Sample(names.PROBE_HTTP_VERSION, (), float(seen.version or 0)),
         Sample(names.PROBE_HTTP_CONTENT_LENGTH, (), float(seen.content_length)),
         Sample(names.PROBE_HTTP_UNCOMPRESSED_BODY_LENGTH, (), float(seen.body_length)),
     ]
-    if seen.cert_expiry:
+    # A zero would fire an alert about expiry: what is not known has no series.
+    secured = seen.secured
+    if secured is not None and secured.earliest_expiry:
         samples += [
-            Sample(names.PROBE_SSL_EARLIEST_CERT_EXPIRY, (), seen.cert_expiry),
-            Sample(names.PROBE_SSL_LAST_CHAIN_EXPIRY, (), seen.chain_expiry),
+            Sample(names.PROBE_SSL_EARLIEST_CERT_EXPIRY, (), secured.earliest_expiry),
+            Sample(names.PROBE_SSL_LAST_CHAIN_EXPIRY, (), secured.chain_expiry),
         ]
-    if seen.tls_version:
-        samples.append(Sample(names.PROBE_TLS_VERSION_INFO, (seen.tls_version,), 1.0))
+    if secured is not None and secured.version:
+        samples.append(Sample(names.PROBE_TLS_VERSION_INFO, (secured.version,), 1.0))
     return tuple(samples)

@@ -74,13 +74,25 @@ class Poller:
         if waiter.deadline < self._next:
             self._schedule(waiter.deadline)
 
+    def watch_open(self, fd: int, waiter: Waiter) -> None:
+        """Tell when a connected socket can be written to; go on with `watch`."""
+        self._waiters[fd] = waiter
+        self._epoll.register(fd, WRITE)
+        if waiter.deadline < self._next:
+            self._schedule(waiter.deadline)
+
     def watch(self, fd: int, events: int) -> None:
         """Tell whenever a watched socket has `events`, as long as it has them."""
         self._epoll.modify(fd, events)
 
     def forget(self, fd: int) -> None:
         """Stop watching a socket that is closed next, which takes it out of the epoll."""
+        self._waiters.pop(fd, None)
+
+    def release(self, fd: int) -> None:
+        """Stop watching a socket that stays open."""
         del self._waiters[fd]
+        self._epoll.unregister(fd)
 
     def __len__(self) -> int:
         return len(self._waiters)

@@ -3,123 +3,204 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from urllib.parse import urlsplit
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.checks import Checks
 from exporter.probers.http.clock import now
-from exporter.probers.http.connection import Address, Connection
+from exporter.probers.http.conditions import RegexFailure
+from exporter.probers.http.connection import Connection, Kept
+from exporter.probers.http.credentials import authorization
 from exporter.probers.http.measurement import Measurement, Samples
 from exporter.probers.http.network import Network
-from exporter.probers.http.request import origin_of, request_bytes
-from exporter.probers.http.resolve import resolve
-from exporter.probers.http.response import Reading, Response
-from exporter.probers.http.tls import Security
+from exporter.probers.http.origin import Origin, origin_of
+from exporter.probers.http.redirects import LOCATION, Redirects
+from exporter.probers.http.request import request_of
+from exporter.probers.http.resolve import Addresses, Families
+from exporter.probers.http.response import FRAMING, Reading, Response
+from exporter.probers.http.tls import Inspector, Security, TlsSettings
 from exporter.probers.result import Health, ProbeResult, Reason
 from model.targets import Service
 
-_MAX_HEADER = 65536
-_MAX_BODY = 1 << 20
+_TRY_NEXT = frozenset({Reason.CONNECT, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT})
 
 
 class HttpProber:
-    """Probes a service by one HTTP request over a new connection.
+    """Probes a service by an HTTP request over a new connection.
 
     `url` is where the service is, which the environment may have set otherwise than the config;
-    `network` is shared by probers of one loop, and made for this one alone if not given.
+    `network` is shared by the probers of one event loop, and made for this one if not given.
+    Raises ValueError if the URL cannot be probed; whatever the target does is in the results.
     """
 
     def __init__(self, service: Service, url: str, network: Network | None = None) -> None:
-        self._own_network = network is None
         self._network = network or Network()
+        self._owns_network = network is None
         self._origin = origin_of(url)
-        literal = self._origin.literal()
-        self._literal: tuple[Address, ...] | None = (literal,) if literal else None
-        path = urlsplit(url).path.rstrip("/") + service.path
-        self._request = request_bytes(self._origin, path)
-        self._security = (
-            Security(self._origin.host, service.ca_file) if self._origin.scheme == "https" else None
+        self._request = request_of(service, url, self._origin)
+        self._payload = self._request.payload()
+        self._authorization = authorization(service, url)
+        self._tls = TlsSettings(
+            service.ca_file,
+            service.cert_file,
+            service.key_file,
+            service.insecure_skip_verify,
+            service.min_version,
         )
-        self._reading = Reading(_MAX_HEADER, _MAX_BODY)
+        self._server_name = service.server_name
+        self._inspector = Inspector()
+        self._families = Families(service.preferred_ip_protocol, service.ip_protocol_fallback)
+        self._literal = _literal(self._origin)
         self._checks = Checks(service)
+        self._redirects = Redirects(service)
+        self._reading = Reading(
+            service.header_size_limit,
+            service.body_size_limit,
+            FRAMING | self._checks.headers() | {LOCATION},
+            only_headers=service.method == "HEAD",
+            keep_alive=service.keep_alive,
+        )
         self._samples = Samples()
+        self._keep_alive = service.keep_alive
+        self._kept: Kept | None = None
 
     async def probe(self, timeout: float) -> ProbeResult:
         """Probe once; end within `timeout` seconds, whatever the target does."""
         started = now()
         seen = Measurement()
-        failure = None
         health, detail = Health.UNHEALTHY, ""
+        reason = None
         try:
             answer = await self._ask(seen, started + timeout)
             health, detail = self._checks.judge(answer)
-        except ProbeFailure as failed:
-            failure = failed.reason
-            detail = failed.detail
+        except ProbeFailure as failure:
+            reason, detail = failure.reason, failure.detail
+            seen.failed_due_to_regex = isinstance(failure, RegexFailure)
+        # The answer's last byte ends the probe, not what we make of it or do in between.
+        ended = seen.ended_at or now()
         return ProbeResult(
-            health,
-            now() - started,
-            time.time(),
-            failure,
-            detail,
-            self._samples.of(seen),
+            health, ended - started, time.time(), reason, detail, self._samples.of(seen)
         )
 
     async def close(self) -> None:
         """Give back what is kept between probes."""
-        if self._own_network:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+        if self._owns_network:
             self._network.close()
 
+    # --- one probe ------------------------------------------------------------------------------
+
     async def _ask(self, seen: Measurement, deadline: float) -> Response:
-        addresses = self._literal or await self._resolve(seen, deadline)
-        for turn, address in enumerate(addresses, start=1):
-            answer = Response(self._reading)
-            loop = asyncio.get_running_loop()
-            connection = Connection(
-                self._network.poller(), loop.create_future(), answer, self._request, self._security
+        """The answer, after redirects."""
+        request, payload = self._request, self._payload
+        if self._authorization is not None:
+            payload = request.payload(self._authorization())
+        while True:
+            answer = await self._answer_of(request.origin, payload, seen, deadline)
+            following = self._redirects.next(
+                answer.status, answer.headers, request, seen.redirects, self._origin
             )
-            until = deadline
-            if turn < len(addresses):
-                until = now() + (deadline - now()) / (len(addresses) - turn + 1)
+            if following is None:
+                return answer
+            seen.redirects += 1
+            request, payload = following, following.payload()
+            if self._authorization is not None and request.origin == self._origin:
+                payload = request.payload(self._authorization())
+
+    async def _answer_of(
+        self, origin: Origin, payload: bytes, seen: Measurement, deadline: float
+    ) -> Response:
+        """The answer of an origin, at the first of its addresses that can be connected to."""
+        at_home = origin == self._origin
+        if self._kept is not None and at_home:
+            answer = await self._answer_again(payload, seen, deadline)
+            if answer is not None:
+                return answer
+        addresses = self._literal if at_home else _literal(origin)
+        if addresses is None:
+            addresses = await self._resolve(origin, seen, deadline)
+        security = self._security(origin) if origin.secure else None
+        left = len(addresses)
+        while True:
+            address = addresses[-left]
+            # An address that swallows what is sent to it must not use up the others' time.
+            until = deadline if left == 1 else now() + (deadline - now()) / left
+            answer = Response(self._reading)
+            connection = self._connection(answer, payload, security, keep=at_home)
             try:
                 connection.open(address, until)
                 await connection.done
             except ProbeFailure as failure:
-                if turn == len(addresses) or failure.reason not in _TRY_NEXT:
+                left -= 1
+                if not left or failure.reason not in _TRY_NEXT:
                     raise
             else:
+                if answer.reusable:
+                    self._kept = connection.release()
                 return answer
             finally:
                 connection.close()
                 answer.let_go()
-                seen.ip_protocol = 4 if address[0] is socket.AF_INET else 6
-                _take(seen, connection, answer)
-        raise AssertionError("a resolved name has an address")
+                seen.add(connection, answer)
 
-    async def _resolve(self, seen: Measurement, deadline: float) -> tuple[Address, ...]:
-        started = now()
+    async def _answer_again(
+        self, payload: bytes, seen: Measurement, deadline: float
+    ) -> Response | None:
+        """The answer over the connection that was kept; None if the target had closed it."""
+        kept, self._kept = self._kept, None
+        assert kept is not None
+        answer = Response(self._reading)
+        connection = self._connection(answer, payload, None, keep=True)
+        connection.reopen(kept, deadline)
         try:
-            return await resolve(self._origin.host, self._origin.port, deadline - started)
+            await connection.done
+        except ProbeFailure as failure:
+            if failure.reason is Reason.RESET and not connection.first_byte_at:
+                return None
+            raise
+        else:
+            if answer.reusable:
+                self._kept = connection.release()
+            return answer
         finally:
-            seen.resolve = now() - started
+            connection.close()
+            answer.let_go()
+            seen.add(connection, answer)
+
+    def _connection(
+        self, answer: Response, payload: bytes, security: Security | None, *, keep: bool
+    ) -> Connection:
+        return Connection(
+            self._network.poller(),
+            asyncio.get_running_loop().create_future(),
+            answer,
+            payload,
+            security,
+            self._inspector,
+            keep=keep and self._keep_alive,
+        )
+
+    def _security(self, origin: Origin) -> Security:
+        server_name = self._server_name if origin == self._origin else None
+        context = self._network.contexts.get(self._tls)
+        return Security(context, server_name or origin.host.rstrip("."))
+
+    async def _resolve(self, origin: Origin, seen: Measurement, deadline: float) -> Addresses:
+        started = ended = now()
+        try:
+            addresses, ended = await self._network.resolver.resolve(
+                origin.host, origin.port, self._families.asked, deadline - started
+            )
+        except ProbeFailure:
+            ended = now()
+            raise
+        finally:
+            seen.resolve += max(ended - started, 0.0)
+        return self._families.ordered(addresses)
 
 
-_TRY_NEXT = frozenset({Reason.CONNECT, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT})
-
-
-def _take(seen: Measurement, connection: Connection, answer: Response) -> None:
-    seen.status = answer.status
-    seen.version = answer.version
-    seen.content_length = answer.length
-    seen.body_length = answer.body_length
-    if connection.connected_at:
-        seen.connect += connection.connected_at - connection.started_at
-    if connection.secured_at:
-        seen.tls += connection.secured_at - connection.connected_at
-        seen.tls_version = connection.tls_version
-        seen.cert_expiry = seen.chain_expiry = connection.leaf_expiry
-    if connection.first_byte_at:
-        seen.processing += connection.first_byte_at - connection.sent_at
-        seen.transfer += connection.ended_at - connection.first_byte_at
+def _literal(origin: Origin) -> Addresses | None:
+    address = origin.literal()
+    return (address,) if address else None

@@ -1,58 +1,80 @@
-"""A service's request, made once: where it goes and its bytes."""
+"""A request's bytes, made once."""
 
 from __future__ import annotations
 
-import ipaddress
-import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from exporter.probers.http.connection import Address
+from exporter.probers.http.origin import Origin
+from exporter.version import VERSION
+from model.targets import Service
 
-_PORTS = {"http": 80, "https": 443}
-# What may stand in a request's target as it is (RFC 3986): everything else is percent-encoded.
+# What may stand in a request's target as it is (RFC 3986, 2.2 and 2.3): the rest is encoded.
 _SAFE = "/?:@!$&'()*+,;=-._~%[]"
+
+_DEFAULTS = {
+    "User-Agent": f"tickettoken-monitoring/{VERSION}",
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a request goes: scheme, host without brackets, port (RFC 6454)."""
+class Request:
+    """A request but for its Authorization: bytes before and after that header.
 
-    scheme: str
-    host: str
-    port: int
+    `base` is its URL's path, which a relative redirect starts from.
+    """
 
-    @property
-    def authority(self) -> str:
-        """The value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+    origin: Origin
+    method: str
+    base: str
+    head: bytes
+    tail: bytes
 
-    def literal(self) -> Address | None:
-        """The address, if the host is one and needs no resolving."""
-        try:
-            ip = ipaddress.ip_address(self.host)
-        except ValueError:
-            return None
-        if ip.version == 4:
-            return socket.AF_INET, (str(ip), self.port)
-        return socket.AF_INET6, (str(ip), self.port, 0, 0)
+    def payload(self, authorization: bytes = b"") -> bytes:
+        """The bytes to send; `authorization` is a header's line with its end."""
+        return b"%b%b%b" % (self.head, authorization, self.tail)
 
 
-def origin_of(url: str) -> Origin:
-    """The origin of a URL that has been validated."""
+def request_of(service: Service, url: str, origin: Origin) -> Request:
+    """The request that a service is probed by."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    return Origin(parts.scheme, host, parts.port or _PORTS[parts.scheme])
+    target = parts.path.rstrip("/") + service.path
+    if parts.query:
+        target += ("&" if "?" in target else "?") + parts.query
+    return build(
+        origin,
+        service.method,
+        target,
+        service.headers,
+        service.body.encode() if service.body is not None else None,
+        keep_alive=service.keep_alive,
+    )
 
 
-def request_bytes(origin: Origin, path: str) -> bytes:
-    """The bytes of a GET."""
-    return (
-        f"GET {quote(path, safe=_SAFE)} HTTP/1.1\r\n"
-        f"Host: {origin.authority}\r\n"
-        "User-Agent: tickettoken-monitoring\r\n"
-        "Accept: application/json, */*;q=0.5\r\n"
-        "Accept-Encoding: gzip, deflate\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode("ascii")
+def build(
+    origin: Origin,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    keep_alive: bool = False,
+) -> Request:
+    """A request; `headers` go before the usual ones of the same names."""
+    target = quote(target.partition("#")[0], safe=_SAFE) or "/"
+    given = {name.lower() for name in headers}
+    usual = {
+        "Host": origin.authority,
+        **_DEFAULTS,
+        "Connection": "keep-alive" if keep_alive else "close",
+    }
+    if body is not None:
+        usual["Content-Length"] = str(len(body))
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in usual.items() if name.lower() not in given]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "".join(f"{line}\r\n" for line in lines).encode("ascii")
+    return Request(origin, method, target, head, b"\r\n" + (body or b""))

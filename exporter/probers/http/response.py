@@ -24,13 +24,15 @@ class Reading:
     """How answers are read: limits in bytes, the body's after decompression.
 
     `headers` are the names of those to keep, in lower case. `only_headers` is for HEAD, whose
-    answers have no body whatever their headers say.
+    answers have no body whatever their headers say; `keep_alive` asks whether the connection can
+    be used again.
     """
 
     max_header_bytes: int
     max_body_bytes: int
     headers: frozenset[bytes] = FRAMING
     only_headers: bool = False
+    keep_alive: bool = False
 
 
 class Parser(Protocol):
@@ -64,6 +66,7 @@ class Response:
         "body_length",
         "headers",
         "length",
+        "reusable",
         "status",
         "version",
     )
@@ -83,6 +86,7 @@ class Response:
         self.body = b""
         self.body_length = 0
         self.length = -1
+        self.reusable = False
         self.status = 0
         self.version = ""
 
@@ -94,6 +98,8 @@ class Response:
             data = self._within_header_limit(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return True
         except httptools.HttpParserError as error:
             raise self._told(error) from None
         return self._complete
@@ -194,6 +200,8 @@ class Response:
             self._decoder.end()
         if self._pieces is not None:
             self.body = b"".join(self._pieces)
+        if self._reading.keep_alive:
+            self.reusable = self._parser.should_keep_alive()
         self._complete = True
 
     def _decode_by(self, coding: bytes) -> None:
