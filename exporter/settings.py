@@ -7,6 +7,7 @@ holds it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -22,6 +23,9 @@ Network = IPv4Network | IPv6Network
 _PRIVATE = (
     "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
 )
+
+# A literal % or space in a password has to be encoded; libraries complain by printing it.
+_NOT_ENCODED = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 
 
 class SettingsError(Exception):
@@ -43,6 +47,10 @@ def _networks(value: Any) -> Any:
             raise ValueError(
                 f'"{part[:50]}" is not an address or network; write 10.0.0.0/8,192.0.2.7'
             ) from None
+    if not networks:
+        raise ValueError(
+            "names no address, so that nobody could scrape; write 10.0.0.0/8,192.0.2.7"
+        )
     return tuple(networks)
 
 
@@ -99,9 +107,11 @@ def read_urls(environment: Mapping[str, str], targets: Iterable[Target]) -> dict
     for target in targets:
         given = read_variable(environment, target.variable, problems, secret=True)
         if given is not None:
+            mistakes = url_mistakes(given, target.schemes(), secret=True)
+            if _NOT_ENCODED.search(given):
+                mistakes.append("write a literal % as %25 and a space as %20")
             problems.extend(
-                f"{target.variable}: {mistake.removeprefix('url: ')}"
-                for mistake in url_mistakes(given, target.schemes(), secret=True)
+                f"{target.variable}: {mistake.removeprefix('url: ')}" for mistake in mistakes
             )
         urls[target.name] = given or target.url
     if problems:
