@@ -47,6 +47,8 @@ def serve_command() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(config, environment, settings, loaded))
+    except ConfigError as error:
+        _refuse(str(error).splitlines(), 2)
     except CannotListenError as error:
         _refuse([str(error)], 1)
 

@@ -13,6 +13,7 @@ from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason
 from exporter.telemetry import Telemetry
 from exporter.watch import Assignment, TargetSnapshot, Watch, WatchEvents
+from model.declared import ConfigError, Problem
 
 # How long past its deadline a prober may take to clean up before it is cancelled.
 _GRACE = 0.5
@@ -25,47 +26,76 @@ class Runner:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._events = WatchEvents(self.probe, telemetry.probe_start_delay.observe)
+        self._events = WatchEvents(
+            self.probe, telemetry.probe_start_delay.observe, telemetry.errors.labels("prober").inc
+        )
         self._watches: dict[str, Watch] = {}
+        self._stopped = False
 
     async def watch(self, assignments: Iterable[Assignment]) -> None:
         """Watch exactly these targets from now on.
 
-        One that is watched already, with the same key, keeps its clock and its results.
+        One that is watched already, with the same key, keeps its clock and its results. Raises
+        ConfigError, and changes nothing, if a target cannot be probed as the config says.
         """
+        if self._stopped:
+            return  # a reload that was under way has come too late
         old = self._watches
-        kept: dict[str, Watch] = {}
-        added: list[Watch] = []
-        for assignment in assignments:
-            present = old.get(assignment.target.name)
-            if present is None or present.key != assignment.key:
-                present = Watch(assignment, self._events)
-                added.append(present)
-            kept[assignment.target.name] = present
+        kept, added = await self._assigned(assignments)
         self._watches = kept
-        for watch in added:
+        # Before the new ones start, or a changed target would be probed by two at once.
+        staying = set(kept.values())
+        await _stop(watch for watch in old.values() if watch not in staying)
+        for watch in () if self._stopped else added:
             watch.start()
-        gone = [watch for watch in old.values() if watch not in kept.values()]
-        await asyncio.gather(*(watch.stop() for watch in gone))
+
+    async def _assigned(
+        self, assignments: Iterable[Assignment]
+    ) -> tuple[dict[str, Watch], list[Watch]]:
+        """All watches by their targets' names, and those of them that are new.
+
+        Raises ConfigError.
+        """
+        watches: dict[str, Watch] = {}
+        added: list[Watch] = []
+        problems: list[Problem] = []
+        for assignment in assignments:
+            target = assignment.target
+            watch = self._watches.get(target.name)
+            if watch is None or watch.key != assignment.key:
+                try:
+                    watch = Watch(assignment, self._events)
+                except ValueError as error:
+                    problems.append(Problem(f"{target.name}: {error}", target.place))
+                    continue
+                added.append(watch)
+            watches[target.name] = watch
+        if problems:
+            await _stop(added)
+            raise ConfigError(problems)
+        return watches, added
 
     async def stop(self) -> None:
         """Stop all clocks and end the probes that are under way."""
-        await self.watch(())
+        self._stopped = True
+        watches, self._watches = self._watches, {}
+        await _stop(watches.values())
 
     async def probe(self, prober: Prober, timeout: float) -> ProbeResult:
         """Run one probe; whatever the prober does, there is a result in `timeout` seconds."""
         started = time.perf_counter()
+        limit = asyncio.timeout(timeout + _GRACE)
         self._telemetry.probes_in_flight.inc()
         try:
-            async with asyncio.timeout(timeout + _GRACE):
+            async with limit:
                 return await prober.probe(timeout)
-        except TimeoutError:
-            self._telemetry.errors.labels("prober").inc()
-            log.exception("a prober has overrun its deadline", prober=type(prober).__name__)
-            return _failure(started, Reason.TIMEOUT, f"no answer in {timeout:g} s")
         except Exception:
             self._telemetry.errors.labels("prober").inc()
-            log.exception("a prober has failed", prober=type(prober).__name__)
+            log.exception(
+                "a prober has failed", prober=type(prober).__name__, overrun=limit.expired()
+            )
+            if limit.expired():
+                return _failure(started, Reason.TIMEOUT, f"no answer in {timeout:g} s")
             return _failure(started, Reason.INTERNAL, "an error inside the exporter; see its log")
         finally:
             self._telemetry.probes_in_flight.dec()
@@ -81,6 +111,14 @@ class Runner:
     def counter_fragments(self) -> list[Fragments]:
         """The lines of the counters, which outlive a stale result."""
         return [watch.counters for watch in self._watches.values()]
+
+
+async def _stop(watches: Iterable[Watch]) -> None:
+    """Stop all of them, whatever goes wrong with one."""
+    stopped = await asyncio.gather(*(watch.stop() for watch in watches), return_exceptions=True)
+    for outcome in stopped:
+        if isinstance(outcome, Exception):
+            log.error("a prober could not be closed", exc_info=outcome)
 
 
 def _failure(started: float, reason: Reason, detail: str) -> ProbeResult:

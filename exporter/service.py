@@ -77,7 +77,7 @@ class Service:
         self.started_at = time.time()
 
     async def start(self) -> None:
-        """Start probing."""
+        """Start probing. Raises ConfigError if a target cannot be probed as the config says."""
         await self._use(self.loaded)
 
     async def stop(self) -> None:
@@ -92,19 +92,22 @@ class Service:
         async with self._reloading:
             try:
                 loaded = await asyncio.to_thread(read_config, self._config, self._environment)
+                await self._use(loaded)
             except (ConfigError, SettingsError) as error:
                 self.telemetry.reload_successful.set(0)
                 log.error("the config was not reloaded; the old one stays", problems=str(error))  # noqa: TRY400 - the problems say it all
                 raise
-            await self._use(loaded)
             log.info("config reloaded", sha256=loaded.sha256, targets=len(loaded.urls))
 
     async def _use(self, loaded: Loaded) -> None:
+        await self._watch(loaded)
         self.loaded = loaded
         self.telemetry.config_info.clear()
         self.telemetry.config_info.labels(loaded.sha256).set(1)
         self.telemetry.reload_successful.set(1)
         self.telemetry.reload_success_time.set(time.time())
+
+    async def _watch(self, loaded: Loaded) -> None:
         await self.runner.watch(
             Assignment(
                 target=target,

@@ -41,6 +41,9 @@ class Telemetry:
         self.errors = Counter(
             names.ERRORS.name, names.ERRORS.help, names.ERRORS.labels, registry=self.registry
         )
+        for component in ("prober", "web"):
+            # A series that were born at 1 would hide its first error from a rate.
+            self.errors.labels(component)
         self.config_info = self._gauge(names.CONFIG_INFO)
         self.reload_successful = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESSFUL)
         self.reload_success_time = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from exporter.exposition import Fragments, fragments
 from exporter.probers.prober import Prober
-from exporter.probers.result import Health, ProbeResult, Sample
+from exporter.probers.result import Health, ProbeResult, Reason, Sample
 from model import names
 from model.targets import Target
 
@@ -19,6 +19,9 @@ from model.targets import Target
 STALE_INTERVALS = 3
 # The share of its interval by which a start may move, so that nothing keeps step with anything.
 _JITTER = 0.02
+# A start that is later than this share of its interval is put off: the process was suspended or
+# cannot keep up, and starting everything that is due at once would be a storm.
+_TOO_LATE = 0.25
 # The first results of a slow clock should not keep people waiting.
 _LONGEST_FIRST_WAIT = 5.0
 
@@ -48,10 +51,11 @@ class TargetSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvents:
-    """Whom a watch tells: of each probe to run, and how late in seconds each was started."""
+    """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors."""
 
     probe: Callable[[Prober, float], Awaitable[ProbeResult]]
     started: Callable[[float], None]
+    failed: Callable[[], None]
 
 
 class Watch:
@@ -113,8 +117,7 @@ class Watch:
 
     def _begin(self) -> None:
         late = self._loop.time() - self._due
-        if late > self._interval:
-            # The whole process was suspended: starting everything at once would be a storm.
+        if late > _TOO_LATE * self._interval:
             self._slot = self._due = self._random_start()
             self.start()
             return
@@ -124,6 +127,7 @@ class Watch:
     async def _probe_once(self) -> None:
         was_up = self._result is None or self._result.success
         result = await self._events.probe(self._prober, self._timeout)
+        result, self._fragments = self._rendered(result)
         self._keep(result)
         self._schedule(retry_soon=was_up and not result.success)
 
@@ -143,8 +147,23 @@ class Watch:
             self._since = result.ended_at
             self._log_change(previous, result)
         self._counts["success" if result.success else "failure"] += 1
-        self._fragments = fragments(self._samples(result), self.target.name)
         self.counters = fragments(self._counter_samples(), self.target.name)
+
+    def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
+        """The result and its lines; a result that cannot be printed must not stop the clock."""
+        try:
+            return result, fragments(self._samples(result), self.target.name)
+        except Exception:
+            self._events.failed()
+            log.exception("a prober's samples cannot be printed", target=self.target.name)
+            refused = replace(
+                result,
+                health=Health.UNHEALTHY,
+                reason=Reason.INTERNAL,
+                detail="an error inside the exporter; see its log",
+                samples=(),
+            )
+            return refused, fragments(self._samples(refused), self.target.name)
 
     def _samples(self, result: ProbeResult) -> Iterable[Sample]:
         kind = self.target.kind
