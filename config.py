@@ -126,6 +126,7 @@ SEVERITIES = (
         name="warning",
         response_time=hours(1),
         channels=("slack",),
+        group_by=("alertname",),
         escalation=(EscalationStep(after=hours(1), to="on-call"),),
         group_wait=seconds(30),
         group_interval=minutes(5),
@@ -134,6 +135,7 @@ SEVERITIES = (
         name="info",
         response_time=None,
         channels=("email",),
+        group_by=("alertname",),
         group_wait=seconds(30),
         group_interval=minutes(5),
         repeat_interval=hours(12),
@@ -284,8 +286,7 @@ ALERTS = (
     Alert(
         name="CertificateExpiring",
         group="certificates",
-        expr=TimeUntil(observed(metrics.PROBE_SSL_EARLIEST_CERT_EXPIRY))
-        < int(days(14).total_seconds()),
+        expr=TimeUntil(observed(metrics.PROBE_SSL_EARLIEST_CERT_EXPIRY)) < days(14),
         for_=minutes(5),
         severity="warning",
         summary="A certificate of {{ $labels.target }} expires soon",

@@ -6,11 +6,11 @@ import re
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from model.declared import Declared, refused, suggestion
-from model.durations import Duration, prometheus
-from model.promql import Expr
+from model.durations import Duration
+from model.promql import Always, Expr
 
 _LABEL_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -24,8 +24,8 @@ class Alert(Declared):
     `severity` is None only for an alert that always fires and is watched by a dead man's switch.
     """
 
-    name: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
-    group: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    name: str
+    group: str
     expr: Expr
     for_: Duration = timedelta(0)
     keep_firing_for: Duration = timedelta(0)
@@ -42,8 +42,17 @@ class Alert(Declared):
     @model_validator(mode="after")
     def _check(self) -> Self:
         mistakes = []
-        if self.for_ < timedelta(0):
-            mistakes.append(f"for_: {prometheus(self.for_)} is negative")
+        if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", self.name):
+            mistakes.append('name: write capitalised words without spaces, such as "ServiceDown"')
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.group):
+            mistakes.append(f'group: "{self.group}" is not lower-case letters, digits and "-"')
+        mistakes.extend(
+            f"{setting}: must not be negative"
+            for setting in ("for_", "keep_firing_for")
+            if getattr(self, setting) < timedelta(0)
+        )
+        if self.severity is None and not isinstance(self.expr, Always):
+            mistakes.append("severity: only an alert whose expr is Always() may have none")
         known = sorted(self.expr.labels)
         texts = {
             "service": self.service,

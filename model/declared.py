@@ -7,16 +7,17 @@ declaration is noted, with the line it stands on, and evaluation goes on.
 from __future__ import annotations
 
 import difflib
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,15 @@ def refused(mistakes: list[str]) -> PydanticCustomError:
     return PydanticCustomError("refused", "{text}", {"text": "; ".join(mistakes), "all": mistakes})
 
 
-def suggestion(name: str, known: list[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, None if none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` where a known name is near, else an empty string."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    near = nearest(name, known)
+    return f'; did you mean "{near}"?' if near else ""
 
 
 class Declared(BaseModel):
@@ -112,6 +118,7 @@ class Declared(BaseModel):
     noun: ClassVar[str | None] = None
     _place: Place | None = PrivateAttr(default=None)
     _broken: bool = PrivateAttr(default=False)
+    _wrong: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __init__(self, **settings: Any) -> None:
         loading = _loading.get()
@@ -122,12 +129,22 @@ class Declared(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            for details in error.errors(include_input=False, include_url=False):
-                loading.problems.extend(
-                    Problem(text, place) for text in self._explain(settings, details)
-                )
-            self._become_broken(settings)
+            found = _details(error)
+            texts = [text for details in found for text in self._explain(settings, details)]
+            wrong = frozenset(str(details["loc"][0]) for details in found if details["loc"])
+            texts += self._hidden_by(settings, wrong)
+            loading.problems.extend(Problem(text, place) for text in texts)
+            self._become_broken(settings, wrong)
         self._place = place
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Inside another declaration it is taken as it is: its mistakes were reported where it
+        # stands, and would otherwise be reported once more for everything around it.
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, validate: value if isinstance(value, cls) else validate(value),
+            handler(source),
+        )
 
     @property
     def place(self) -> Place | None:
@@ -139,7 +156,11 @@ class Declared(BaseModel):
         """Whether its own settings were refused, so that checks across declarations skip it."""
         return self._broken
 
-    def _become_broken(self, settings: dict[str, Any]) -> None:
+    def has(self, *settings: str) -> bool:
+        """Whether each of these settings is right by itself, even if the declaration is broken."""
+        return self._wrong.isdisjoint(settings)
+
+    def _become_broken(self, settings: dict[str, Any], wrong: frozenset[str]) -> None:
         known = {name: value for name, value in settings.items() if name in type(self).model_fields}
         stand_in = type(self).model_construct(**known)
         object.__setattr__(self, "__dict__", stand_in.__dict__)
@@ -147,6 +168,26 @@ class Declared(BaseModel):
         object.__setattr__(self, "__pydantic_extra__", stand_in.__pydantic_extra__)
         object.__setattr__(self, "__pydantic_private__", stand_in.__pydantic_private__)
         self._broken = True
+        self._wrong = wrong
+
+    @classmethod
+    def _hidden_by(cls, settings: dict[str, Any], wrong: frozenset[str]) -> list[str]:
+        """What a look without the settings that are wrong by themselves brings to light.
+
+        Validators see a declaration only when each setting is right by itself. What mentions a
+        setting that is left out may come from its default, so it waits for the next time.
+        """
+        if not wrong:
+            return []
+        rest = {name: value for name, value in settings.items() if name not in wrong}
+        try:
+            BaseModel.__init__(cls.__new__(cls), **rest)
+        except ValidationError as error:
+            mention = re.compile(rf"\b({'|'.join(map(re.escape, wrong))})\b")
+            refusals = [details for details in _details(error) if details["type"] == "refused"]
+            texts = [text for details in refusals for text in cls._explain(rest, details)]
+            return [text for text in texts if not mention.search(text)]
+        return []
 
     @classmethod
     def _explain(cls, settings: dict[str, Any], details: ErrorDetails) -> list[str]:
@@ -154,15 +195,25 @@ class Declared(BaseModel):
         who = cls.noun or cls.__name__
         subject = f'{who} "{name}"' if isinstance(name, str) else who
         path = ".".join(str(part) for part in details["loc"])
+        context = details.get("ctx", {})
         if details["type"] == "refused":
-            return [f"{subject}: {mistake}" for mistake in details.get("ctx", {})["all"]]
+            return [f"{subject}: {mistake}" for mistake in context["all"]]
         if details["type"] == "extra_forbidden":
-            near = suggestion(path, list(cls.model_fields))
+            near = suggestion(path, cls.model_fields)
             return [f'{subject}: there is no setting "{path}"{near}']
         if details["type"] == "missing":
             return [f'{subject}: the setting "{path}" is missing']
         message = details["msg"].removeprefix("Value error, ")
+        if details["type"] == "model_type":
+            message = f"write {context['class_name']}(…)"
+        if details["type"] == "literal_error":
+            offered = re.findall(r"'(.*?)'", context["expected"])
+            message += suggestion(str(settings.get(path)), offered)
         return [f"{subject}: {path}: {message}" if path else f"{subject}: {message}"]
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_input=False, include_url=False)
 
 
 def _calling_place(file: str) -> Place | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from model.declared import ConfigError, Place, Problem, collecting
+from model.declared import ConfigError, Place, Problem, collecting, suggestion
 from model.platform import Platform
 
 VARIABLE = "MONITORING_CONFIG"
@@ -34,7 +37,7 @@ def load(path: Path) -> Platform:
     shown = str(path)
     with collecting(shown) as problems:
         platform = _evaluate(source, shown, problems)
-        if isinstance(platform, Platform) and not platform.broken:
+        if platform is not None:
             problems.extend(platform.problems())
     if problems or platform is None:
         raise ConfigError(_in_order(problems))
@@ -45,45 +48,74 @@ def _evaluate(source: bytes, shown: str, problems: list[Problem]) -> Platform | 
     module = ModuleType("config")
     module.__file__ = shown
     try:
-        exec(compile(source, shown, "exec"), module.__dict__)  # noqa: S102 - the config is code
+        statements = ast.parse(source, shown).body
     except SyntaxError as error:
         problems.append(Problem(f"syntax error: {error.msg}", Place(shown, error.lineno or 0)))
         return None
-    except ConfigError as error:
-        problems.extend(error.problems)
+    except ValueError as error:  # a NUL byte, before Python 3.12
+        problems.append(Problem(f"syntax error: {error}", Place(shown, 1)))
         return None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a config may raise anything
-        problems.append(_raised(error, shown))
-        return None
+    unbound: set[str] = set()
+    for statement in statements:
+        problem = _run(statement, module.__dict__, shown, unbound)
+        if problem is not None:
+            problems.append(problem)
     platform = module.__dict__.get("CONFIG")
-    if not isinstance(platform, Platform):
+    if isinstance(platform, Platform):
+        return platform
+    if "CONFIG" not in unbound:
         problems.append(Problem(f"{shown}: must end with CONFIG = Platform(…)"))
-        return None
-    return platform
+    return None
+
+
+def _run(
+    statement: ast.stmt, scope: dict[str, Any], shown: str, unbound: set[str]
+) -> Problem | None:
+    """Run one statement, so that one which fails does not hide the mistakes in those after it.
+
+    `unbound` are the names that failed statements would have bound: that they are missing is no
+    mistake of its own.
+    """
+    try:
+        exec(compile(ast.Module([statement], []), shown, "exec"), scope)  # noqa: S102 - the config is code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a config may raise anything
+        follows = isinstance(error, NameError) and error.name in unbound
+        unbound.update(_bound_by(statement))
+        return None if follows else _raised(error, shown)
+    return None
+
+
+def _bound_by(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
 
 
 def _raised(error: BaseException, shown: str) -> Problem:
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == shown]
     place = Place(shown, lines[-1] or 0) if lines else None
     text = str(error) or "raised without a message"
-    hint = f"; did you mean {_near(error)!r}?" if _near(error) else ""
-    return Problem(f"{type(error).__name__}: {text}{hint}", place)
+    if isinstance(error, SystemExit):
+        text = "a config must not end the program"
+    return Problem(f"{type(error).__name__}: {text}{_meant(error)}", place)
 
 
-def _near(error: BaseException) -> str | None:
-    if not isinstance(error, (NameError, AttributeError)):
-        return None
-    import difflib
-
-    name, scope = error.name, getattr(error, "obj", None)
-    known = dir(scope) if scope is not None else []
+def _meant(error: BaseException) -> str:
     if isinstance(error, NameError) and error.__traceback__ is not None:
         frame = error.__traceback__
         while frame.tb_next is not None:
             frame = frame.tb_next
-        known = [*frame.tb_frame.f_globals, *frame.tb_frame.f_locals]
-    matches = difflib.get_close_matches(name or "", known, n=1)
-    return matches[0] if matches else None
+        return suggestion(error.name or "", [*frame.tb_frame.f_globals, *frame.tb_frame.f_locals])
+    if isinstance(error, AttributeError):
+        return suggestion(error.name or "", dir(error.obj))
+    if isinstance(error, ImportError) and error.name in sys.modules:
+        missing = re.search(r"import name '(\w+)'", str(error))
+        return suggestion(missing[1], dir(sys.modules[error.name])) if missing else ""
+    return ""
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
-from urllib.parse import urlsplit
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from model.declared import Declared, refused
 from model.durations import Duration, hours, prometheus, seconds
+from model.targets import url_mistakes
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -27,9 +28,10 @@ class Email(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        given = [("to", address) for address in self.to] + [("sender", self.sender)]
         mistakes = [
-            f'"{address}" is not an email address'
-            for address in (*self.to, self.sender)
+            f'{setting}: "{address}" is not an email address'
+            for setting, address in given
             if address.count("@") != 1 or not all(address.split("@")) or " " in address
         ]
         if not self.to:
@@ -54,7 +56,14 @@ class Slack(Declared):
     kind: ClassVar[str] = "slack"
     name: str = "slack"
     webhook_url_file: str
-    channel: str = Field(pattern=r"^[#@]\S+$")
+    channel: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not re.fullmatch(r"[#@]\S+", self.channel):
+            meant = re.sub(r"\s+", "-", self.channel.strip().lstrip("#@")) or "channel"
+            raise refused([f'channel: "{self.channel}" is none; write "#{meant}" or "@{meant}"'])
+        return self
 
 
 class PagerDuty(Declared):
@@ -67,12 +76,19 @@ class PagerDuty(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if urlsplit(self.url).scheme not in ("http", "https"):
-            raise refused([f'url: "{self.url}" must start with https://'])
+        if mistakes := url_mistakes(self.url, ("http", "https")):
+            raise refused(mistakes)
         return self
 
 
-Channel = Email | Slack | PagerDuty
+def _declared(value: Any) -> Any:
+    if not isinstance(value, (Email, Slack, PagerDuty)):
+        raise ValueError("write Email(…), Slack(…) or PagerDuty(…)")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
+# Without the validator each of the three would say why it is not that one.
+Channel = Annotated[Email | Slack | PagerDuty, BeforeValidator(_declared)]
 
 
 class Contact(Declared):
@@ -130,13 +146,16 @@ class EscalationStep(Declared):
 class Severity(Declared):
     """How bad an alert is: how soon people must respond, and by what they are told.
 
-    `group_wait`, `group_interval` and `repeat_interval` are Alertmanager's.
+    `group_by`, `group_wait`, `group_interval` and `repeat_interval` are Alertmanager's. What a
+    group has once sent holds up what joins it for `group_interval`, and Prometheus repeats what is
+    resolved for 15 minutes, so where minutes count, every service is a group of its own.
     """
 
     name: Literal["critical", "error", "warning", "info"]
     response_time: Duration | None
     channels: tuple[str, ...]
     escalation: tuple[EscalationStep, ...] = ()
+    group_by: tuple[str, ...] = ("alertname", "service")
     group_wait: Duration = seconds(10)
     group_interval: Duration = seconds(60)
     repeat_interval: Duration = hours(4)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field
+from pydantic import model_validator
 
 from model.alerts import Alert
-from model.declared import Declared, Problem, suggestion
+from model.declared import Declared, Problem, nearest, refused, suggestion
 from model.durations import Duration, prometheus, seconds
-from model.people import BusinessHours, Channel, Contact, Severity
-from model.promql import Expr
-from model.targets import Postgres, Redis, Service, Target
+from model.names import Scope
+from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
+from model.promql import Expr, OverRange
+from model.targets import Postgres, Redis, Service, Target, url_mistakes
 
 D = TypeVar("D", bound=Declared)
 
@@ -50,7 +52,7 @@ class Platform(Declared):
     only better than nothing, since it dies with the machine.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    name: str
     services: tuple[Service, ...]
     postgres: tuple[Postgres, ...] = ()
     redis: tuple[Redis, ...] = ()
@@ -63,6 +65,20 @@ class Platform(Declared):
     own_service: str | None = None
     base_url: str
     dead_mans_switch: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        mistakes = []
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name):
+            mistakes.append(f'name: "{self.name}" is not lower-case letters, digits and "-"')
+        for setting in ("base_url", "dead_mans_switch"):
+            found = url_mistakes(getattr(self, setting), ("http", "https"))
+            mistakes.extend(f"{setting}: {text.removeprefix('url: ')}" for text in found)
+        if self.base_url.endswith("/"):
+            mistakes.append("base_url: leave out the / at its end")
+        if mistakes:
+            raise refused(mistakes)
+        return self
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -81,7 +97,13 @@ class Platform(Declared):
 
     def problems(self) -> list[Problem]:
         """What is wrong across declarations; what is wrong within one is known already."""
+        if not self.has(*type(self).model_fields.keys() - _NOT_COMPARED):
+            return []
         return [problem for check in _CHECKS for problem in check(self)]
+
+
+# What no check across declarations reads.
+_NOT_COMPARED = {"name", "business_hours", "base_url", "dead_mans_switch"}
 
 
 def _canonical(value: Any) -> Any:
@@ -119,37 +141,48 @@ def _sound(things: Iterable[D]) -> list[D]:
     return [thing for thing in things if not thing.broken]
 
 
+def _with(things: Iterable[D], *settings: str) -> list[D]:
+    """Those that can be checked for these settings: what else is wrong with them is no matter."""
+    return [thing for thing in things if thing.has(*settings)]
+
+
 def _names_are_unique(platform: Platform) -> Iterator[Problem]:
-    yield from _twice("Target", ((t.name, t) for t in _sound(platform.targets)))
-    yield from _twice("Variable", ((t.variable, t) for t in _sound(platform.targets)))
-    yield from _twice("Severity", ((s.name, s) for s in _sound(platform.severities)))
-    yield from _twice("Channel", ((c.name, c) for c in _sound(platform.channels)))
-    yield from _twice("Alert", ((a.name, a) for a in _sound(platform.alerts)))
+    targets = platform.targets
+    yield from _twice("Target", ((t.name, t) for t in _with(targets, "name")))
+    yield from _twice("Variable", ((t.variable, t) for t in _sound(targets)))
+    yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
+    yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
+    yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
+    yield from _twice("Alert", ((a.name, a) for a in _with(platform.alerts, "name")))
 
 
 def _severities_are_known(platform: Platform) -> Iterator[Problem]:
-    known = [severity.name for severity in platform.severities if hasattr(severity, "name")]
-    for alert in _sound(platform.alerts):
+    known: list[str] = [severity.name for severity in _with(platform.severities, "name")]
+    for alert in _with(platform.alerts, "name", "severity"):
         if alert.severity is not None and alert.severity not in known:
-            near = suggestion(alert.severity, list(known))
+            near = suggestion(alert.severity, known)
             yield Problem(
                 f'Alert "{alert.name}": there is no severity "{alert.severity}"{near}', alert.place
             )
 
 
 def _channels_are_known_and_used(platform: Platform) -> Iterator[Problem]:
-    known = [channel.name for channel in platform.channels]
-    used: set[str] = set()
-    for severity in _sound(platform.severities):
-        used.update(severity.channels)
+    known = [channel.name for channel in _with(platform.channels, "name")]
+    readable = _with(platform.severities, "name", "channels")
+    used: set[str | None] = set()
+    for severity in readable:
         for name in severity.channels:
+            # A misspelt channel is used too: one mistake, one message.
+            used.add(name if name in known else nearest(name, known))
             if name not in known:
                 near = suggestion(name, known)
                 yield Problem(
                     f'Severity "{severity.name}": there is no channel "{name}"{near}',
                     severity.place,
                 )
-    for channel in _sound(platform.channels):
+    if len(readable) < len(platform.severities):
+        return  # one that cannot be read may be what uses a channel
+    for channel in _with(platform.channels, "name"):
         if channel.name not in used:
             yield Problem(
                 f'Channel "{channel.name}" is used by no severity: use it or remove it',
@@ -157,10 +190,24 @@ def _channels_are_known_and_used(platform: Platform) -> Iterator[Problem]:
             )
 
 
-def _ladder_leads_to_contacts(platform: Platform) -> Iterator[Problem]:
-    roles = [contact.role for contact in _sound(platform.contacts)]
+def _incidents_cover_one_service(platform: Platform) -> Iterator[Problem]:
+    """Whoever acknowledges an incident must have seen all that it covers."""
+    incidents = {channel.name for channel in platform.channels if isinstance(channel, PagerDuty)}
     for severity in _sound(platform.severities):
-        for step in _sound(severity.escalation):
+        if incidents & set(severity.channels) and not {"alertname", "service"} <= set(
+            severity.group_by
+        ):
+            yield Problem(
+                f'Severity "{severity.name}": group_by must hold "alertname" and "service", '
+                "because it opens incidents in PagerDuty: acknowledging one would cover others",
+                severity.place,
+            )
+
+
+def _ladder_leads_to_contacts(platform: Platform) -> Iterator[Problem]:
+    roles = [contact.role for contact in _with(platform.contacts, "role")]
+    for severity in _with(platform.severities, "name", "escalation"):
+        for step in _with(severity.escalation, "to"):
             if step.to not in roles:
                 near = suggestion(step.to, roles)
                 yield Problem(
@@ -172,6 +219,8 @@ def _ladder_leads_to_contacts(platform: Platform) -> Iterator[Problem]:
 
 def _one_failed_probe_pages_nobody(platform: Platform) -> Iterator[Problem]:
     """A single failed probe is seen by at most one scrape, so by evaluations one interval apart."""
+    if platform.watched_by.broken:
+        return
     scrape = platform.watched_by.scrape_interval
     for target in _sound(platform.targets):
         if target.retry_interval + target.timeout > scrape:
@@ -184,8 +233,27 @@ def _one_failed_probe_pages_nobody(platform: Platform) -> Iterator[Problem]:
             )
 
 
+def _rates_span_enough_samples(platform: Platform) -> Iterator[Problem]:
+    """A rate over less than four scrapes has no result as soon as one or two of them fail."""
+    watched = platform.watched_by
+    if not watched.has("scrape_interval", "services_scrape_interval"):
+        return
+    for alert in _sound(platform.alerts):
+        for part in alert.expr.walk():
+            if not isinstance(part, OverRange) or part.function != "rate":
+                continue
+            of_services = part.inner.metric.scope is Scope.SERVICE
+            scrape = watched.services_scrape_interval if of_services else watched.scrape_interval
+            if part.length < 4 * scrape:
+                yield Problem(
+                    f'Alert "{alert.name}": {part} spans less than four scrapes, '
+                    f"{prometheus(scrape)} apart; write at least {prometheus(4 * scrape)}",
+                    alert.place,
+                )
+
+
 def _own_service_exists(platform: Platform) -> Iterator[Problem]:
-    names = [service.name for service in _sound(platform.services)]
+    names = [service.name for service in _with(platform.services, "name")]
     if platform.own_service is not None and platform.own_service not in names:
         near = suggestion(platform.own_service, names)
         yield Problem(
@@ -196,7 +264,7 @@ def _own_service_exists(platform: Platform) -> Iterator[Problem]:
 def _something_is_watched(platform: Platform) -> Iterator[Problem]:
     if not platform.services:
         yield Problem("services: declare at least one", platform.place)
-    if not platform.watched_by.exporters:
+    if platform.watched_by.has("exporters") and not platform.watched_by.exporters:
         yield Problem("watched_by.exporters: name at least one host:port", platform.place)
 
 
@@ -204,8 +272,10 @@ _CHECKS = (
     _names_are_unique,
     _severities_are_known,
     _channels_are_known_and_used,
+    _incidents_cover_one_service,
     _ladder_leads_to_contacts,
     _one_failed_probe_pages_nobody,
+    _rates_span_enough_samples,
     _own_service_exists,
     _something_is_watched,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cached_property
 
@@ -21,6 +21,8 @@ from model.names import Collapse, Metric, MetricType
 
 # Stands for the hash of the config inside the config itself; the compiler puts the value in.
 CONFIG_SHA256 = "<config sha256>"
+# What an expression is compared with: a length of time stands for its seconds.
+Number = Decimal | int | str | timedelta
 # Labels that Prometheus attaches to everything it scrapes.
 SCRAPE_LABELS = ("job", "instance")
 
@@ -61,16 +63,16 @@ class Expr:
         for child in self.children():
             yield from child.walk()
 
-    def __lt__(self, threshold: Decimal | int | str) -> Threshold:
+    def __lt__(self, threshold: Number) -> Threshold:
         return Threshold(self, Comparison.LESS, _decimal(threshold))
 
-    def __le__(self, threshold: Decimal | int | str) -> Threshold:
+    def __le__(self, threshold: Number) -> Threshold:
         return Threshold(self, Comparison.LESS_OR_EQUAL, _decimal(threshold))
 
-    def __gt__(self, threshold: Decimal | int | str) -> Threshold:
+    def __gt__(self, threshold: Number) -> Threshold:
         return Threshold(self, Comparison.GREATER, _decimal(threshold))
 
-    def __ge__(self, threshold: Decimal | int | str) -> Threshold:
+    def __ge__(self, threshold: Number) -> Threshold:
         return Threshold(self, Comparison.GREATER_OR_EQUAL, _decimal(threshold))
 
 
@@ -222,7 +224,7 @@ class TimeUntil(Expr):
         return (self.inner,)
 
     def __str__(self) -> str:
-        return f"{self.inner} - time()"
+        return f"{_operand(self.inner)} - time()"
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,8 @@ class Unless(Expr):
         return (self.left, self.right)
 
     def __str__(self) -> str:
-        return f"{self.left} unless on ({', '.join(self.on)}) {self.right}"
+        on = f"unless on ({', '.join(self.on)})"
+        return f"{_operand(self.left)} {on} {_operand(self.right)}"
 
 
 @dataclass(frozen=True)
@@ -305,7 +308,12 @@ class Threshold(Expr):
         return (self.inner,)
 
     def __str__(self) -> str:
-        return f"{self.inner} {self.comparison.value} {self.threshold}"
+        return f"{_operand(self.inner)} {self.comparison.value} {self.threshold:f}"
+
+
+def _operand(expr: Expr) -> str:
+    """An expression beside an operator, which binds tighter than those of these two."""
+    return f"({expr})" if isinstance(expr, (Unless, Threshold)) else str(expr)
 
 
 def select(metric: Metric, **labels: str) -> Selector:
@@ -346,13 +354,30 @@ def quantile(q: str, metric: Metric, length: timedelta, **labels: str) -> Histog
     """A quantile of a histogram over a range of time, all replicas taken together."""
     if metric.type is not MetricType.HISTOGRAM:
         report(f"quantile: {metric.name} is a {metric.type.value}, not a histogram")
+        metric = replace(metric, type=MetricType.HISTOGRAM)
+    number = _number("quantile:", q)
+    if not 0 < number < 1:
+        report(f"quantile: {q} is not between 0 and 1")
     selector = select(metric, **labels)
     kept = tuple(label for label in metric.labels if label not in selector.fixed)
     summed = Aggregate(Collapse.SUM, rate(selector, length), (*kept, "le"))
-    return HistogramQuantile(Decimal(q), summed)
+    return HistogramQuantile(number, summed)
 
 
-def _decimal(threshold: Decimal | int | str) -> Decimal:
+def _decimal(threshold: Number) -> Decimal:
     if isinstance(threshold, float):
         report(f"the threshold {threshold} is a float; write Decimal('{threshold}')")
-    return Decimal(str(threshold))
+    if isinstance(threshold, timedelta):
+        threshold = Decimal(threshold // timedelta(milliseconds=1)) / 1000
+    return _number("the threshold", str(threshold))
+
+
+def _number(what: str, text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if number.is_finite():
+        return number
+    report(f"{what} {text!r} is not a number")
+    return Decimal(0)

@@ -69,8 +69,10 @@ class Target(Declared):
             mistakes.append("retry_interval: must be longer than 0s")
         if not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.variable):
             mistakes.append("variable: write an environment variable's name in capitals")
-        mistakes.extend(url_mistakes(self.url, self.schemes()))
-        return mistakes
+        return mistakes + self._address_mistakes()
+
+    def _address_mistakes(self) -> list[str]:
+        return url_mistakes(self.url, self.schemes())
 
     @classmethod
     def schemes(cls) -> tuple[str, ...]:
@@ -172,11 +174,7 @@ class Service(Target):
         return filled
 
     def _mistakes(self) -> list[str]:
-        if not self.url:
-            return ["give its port, or its url"]
         mistakes = super()._mistakes()
-        if self.port is not None and not 0 < self.port < 65536:
-            mistakes.append(f"port: {self.port} is not between 1 and 65535")
         mistakes.extend(
             f"{setting}: must start with /"
             for setting, path in (("path", self.path), ("metrics_path", self.metrics_path))
@@ -190,6 +188,11 @@ class Service(Target):
         if both := sorted(set(self.up) & set(self.degraded)):
             mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
         return mistakes + self._request_mistakes() + self._answer_mistakes()
+
+    def _address_mistakes(self) -> list[str]:
+        if self.port is not None and not 0 < self.port < 65536:
+            return [f"port: {self.port} is not between 1 and 65535"]
+        return super()._address_mistakes() if self.url else ["give its port, or its url"]
 
     def _request_mistakes(self) -> list[str]:
         mistakes = header_mistakes(self.headers)
