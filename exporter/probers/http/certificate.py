@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol, cast
 
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x30, 0x17, 0x18, 0xA0
-_DER = 1  # _ssl.ENCODING_DER
+_DER = 2  # _ssl.ENCODING_DER
 
 
 class _Certificate(Protocol):

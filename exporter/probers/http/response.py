@@ -15,6 +15,9 @@ _SWITCHING_PROTOCOLS = 101
 _LENGTH = b"content-length"
 _TRANSFER_CODING = b"transfer-encoding"
 _CONTENT_CODING = b"content-encoding"
+# What is received for a byte of body at most: a chunk of one byte takes six.
+_MAX_FRAMING = 8
+
 # Headers that have to be kept to read an answer at all.
 FRAMING = frozenset({_LENGTH, _TRANSFER_CODING, _CONTENT_CODING})
 
@@ -52,6 +55,7 @@ class Response:
     """
 
     __slots__ = (
+        "_bytes_after_header",
         "_chunked",
         "_complete",
         "_decoder",
@@ -76,6 +80,7 @@ class Response:
         self._reading = reading
         self._wanted = reading.headers
         self._header_bytes = 0
+        self._bytes_after_header = 0
         self._headers_done = False
         self._complete = False
         self._chunked = False
@@ -94,7 +99,9 @@ class Response:
 
     def feed(self, data: bytes) -> bool:
         """Take bytes; True when the answer is complete."""
-        if not self._headers_done:
+        if self._headers_done:
+            self._check_framing_limit(data)
+        else:
             data = self._within_header_limit(data)
         try:
             self._parser.feed_data(data)
@@ -132,6 +139,13 @@ class Response:
         if self._headers_done:
             return data[left:]
         raise ProbeFailure(Reason.TOO_LARGE, f"the headers are over {limit} bytes")
+
+    def _check_framing_limit(self, data: bytes) -> None:
+        self._bytes_after_header += len(data)
+        if self._bytes_after_header > self._reading.max_header_bytes + (
+            self._reading.max_body_bytes * _MAX_FRAMING
+        ):
+            raise ProbeFailure(Reason.TOO_LARGE, "chunk extensions or trailers without end")
 
     def _told(self, error: Exception) -> Exception:
         if self._failure is not None:
