@@ -32,23 +32,9 @@ def build(platform: Platform) -> Files:
     return {PATH: yaml_file(document)}
 
 
-def receivers_of(severity: Severity, platform: Platform) -> list[str]:
-    """The names of the receivers that an alert of a severity reaches."""
-    return [name for name, _ in _split(severity, platform)]
-
-
 def _used(platform: Platform) -> list[Severity]:
     """The severities in the config's order, whether or not an alert has one today."""
     return list(platform.severities)
-
-
-def _split(severity: Severity, platform: Platform) -> list[tuple[str, list[Channel]]]:
-    """Incidents and messages part: an incident covers one service, a message may list many."""
-    channels = [channel for channel in platform.channels if channel.name in severity.channels]
-    incidents: list[Channel] = [c for c in channels if isinstance(c, PagerDuty)]
-    messages: list[Channel] = [c for c in channels if not isinstance(c, PagerDuty)]
-    parts = ((f"{severity.name}-pagerduty", incidents), (severity.name, messages))
-    return [(name, part) for name, part in parts if part]
 
 
 def _tree(platform: Platform) -> dict[str, Any]:
@@ -62,29 +48,22 @@ def _tree(platform: Platform) -> dict[str, Any]:
             "repeat_interval": WATCHDOG_INTERVAL,
         }
     ]
-    for severity in _used(platform):
-        routes.extend(_routes(severity, platform))
+    routes.extend(_route(severity) for severity in _used(platform))
     return {"receiver": UNROUTED, "group_by": ["alertname"], "routes": routes}
 
 
-def _routes(severity: Severity, platform: Platform) -> Iterable[dict[str, Any]]:
-    parts = _split(severity, platform)
-    for position, (name, channels) in enumerate(parts):
-        incident = any(isinstance(channel, PagerDuty) for channel in channels)
-        route: dict[str, Any] = {
-            "receiver": name,
-            "matchers": [f'severity="{severity.name}"'],
-            # An acknowledgement of an incident must cover exactly what was seen.
-            "group_by": ["alertname", "service"] if incident else ["alertname"],
-            "group_wait": prometheus(severity.group_wait),
-            "group_interval": prometheus(severity.group_interval),
-            "repeat_interval": prometheus(severity.repeat_interval),
-        }
-        if severity.business_hours_only:
-            route["active_time_intervals"] = [BUSINESS_HOURS]
-        if position < len(parts) - 1:
-            route["continue"] = True
-        yield route
+def _route(severity: Severity) -> dict[str, Any]:
+    route: dict[str, Any] = {
+        "receiver": severity.name,
+        "matchers": [f'severity="{severity.name}"'],
+        "group_by": list(severity.group_by),
+        "group_wait": prometheus(severity.group_wait),
+        "group_interval": prometheus(severity.group_interval),
+        "repeat_interval": prometheus(severity.repeat_interval),
+    }
+    if severity.business_hours_only:
+        route["active_time_intervals"] = [BUSINESS_HOURS]
+    return route
 
 
 def _receivers(platform: Platform) -> list[dict[str, Any]]:
@@ -99,7 +78,8 @@ def _receivers(platform: Platform) -> list[dict[str, Any]]:
         },
     ]
     for severity in _used(platform):
-        receivers.extend(_receiver(name, part) for name, part in _split(severity, platform))
+        told = [channel for channel in platform.channels if channel.name in severity.channels]
+        receivers.append(_receiver(severity.name, told))
     return receivers
 
 
