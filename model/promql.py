@@ -76,6 +76,12 @@ class Expr:
         return Threshold(self, Comparison.GREATER_OR_EQUAL, _decimal(threshold))
 
 
+def quoted(text: str) -> str:
+    """A text as a PromQL string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
 @dataclass(frozen=True)
 class Matcher:
     """A label matcher of a selector."""
@@ -85,8 +91,7 @@ class Matcher:
     value: str
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{self.label}{self.match.value}"{escaped}"'
+        return f"{self.label}{self.match.value}{quoted(self.value)}"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from model.promql import (
     Selector,
     TimeUntil,
     Unless,
+    quoted,
 )
 
 Labels = Mapping[str, str]
@@ -45,7 +46,7 @@ class Series:
 
     def notation(self) -> str:
         """The series as promtool writes it: `up{job="x"}`."""
-        labels = ",".join(f'{name}="{_escape(value)}"' for name, value in self.labels)
+        labels = ",".join(f"{name}={quoted(value)}" for name, value in self.labels)
         return f"{self.name}{{{labels}}}" if labels else self.name
 
     def values(self, steps: int, interval: timedelta) -> str:
@@ -283,7 +284,3 @@ def is_rate(expr: Expr) -> bool:
 
 def _plain(value: Decimal) -> str:
     return f"{value:f}" if value != value.to_integral() else f"{value.to_integral():f}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -99,17 +99,18 @@ CONFIG = Platform(
 TEN_MESSAGES = [
     'shop.py:4: Service "auth": there is no setting "intervall"; did you mean "interval"?',
     (
-        "shop.py:5: Service \"Venue Service\": name: use lower-case letters, digits, '-', '_' and '.', "
-        "at most 63, starting and ending with a letter or digit"
+        "shop.py:5: Service \"Venue Service\": name: use lower-case letters, digits, '-', '_' "
+        "and '.', at most 63, starting and ending with a letter or digit"
     ),
     'shop.py:6: Service "event": timeout: 3 has no unit; write seconds(3), minutes(3), …',
     (
-        'shop.py:7: Service "ticket": url: a password does not belong in the config, which is compiled '
-        "into files that people read; give the whole URL in the environment or in NAME_FILE"
+        'shop.py:7: Service "ticket": url: a password does not belong in the config, which is '
+        "compiled into files that people read; give the whole URL in the environment or "
+        "in NAME_FILE"
     ),
     (
-        'shop.py:8: Service "payment": timeout: 9s must be shorter than the interval, 5s, or probes of '
-        "one target would overlap"
+        'shop.py:8: Service "payment": timeout: 9s must be shorter than the interval, 5s, or '
+        "probes of one target would overlap"
     ),
     'shop.py:14: probe_success has no label "kidn"; did you mean "kind"?',
     'shop.py:11: Alert "PaymentDown": there is no severity "critcal"; did you mean "critical"?',
