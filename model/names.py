@@ -295,6 +295,14 @@ ALERTS = Metric(
     scope=_S,
     collapse=Collapse.MAX,
 )
+ALERTS_FOR_STATE = Metric(
+    "ALERTS_FOR_STATE",
+    _G,
+    "Since when an alert has been pending or firing, in unix time.",
+    ("alertname", "severity", "service"),
+    scope=_S,
+    collapse=Collapse.MIN,
+)
 HTTP_REQUESTS = Metric(
     "http_requests_total",
     _C,

@@ -11,7 +11,7 @@ from typing import Any, cast
 from model import names
 from model.alerts import Alert
 from model.durations import hours
-from model.names import Collapse, Metric, MetricType, Scope
+from model.names import Collapse, Metric, MetricType
 from model.platform import Platform
 from model.promql import (
     Aggregate,
@@ -40,15 +40,6 @@ SLOWEST = 10
 DOWN, DEGRADED, UP, UNKNOWN = 0, 1, 2, 3
 
 _ALERT = ("alertname", "service", "severity")
-# Prometheus writes it beside ALERTS: when the alert's condition began to hold.
-_ALERTS_FOR_STATE = Metric(
-    "ALERTS_FOR_STATE",
-    MetricType.GAUGE,
-    "Since when an alert has been pending or firing, in unix time.",
-    _ALERT,
-    scope=Scope.SERVICE,
-    collapse=Collapse.MIN,
-)
 
 
 def services_down() -> str:
@@ -75,9 +66,9 @@ def alerts_firing(severity: str) -> str:
 
 def alerts_since() -> str:
     """Since when each alert that people are told of is firing, in milliseconds of unix time."""
-    began = select(_ALERTS_FOR_STATE).where(Match.NOT_EQUAL, severity="")
+    began = select(names.ALERTS_FOR_STATE).where(Match.NOT_EQUAL, severity="")
     firing = select(names.ALERTS, alertstate="firing")
-    earliest = Aggregate(_ALERTS_FOR_STATE.collapse, began, _ALERT)
+    earliest = Aggregate(names.ALERTS_FOR_STATE.collapse, began, _ALERT)
     return f"{earliest} * 1000 and on ({', '.join(_ALERT)}) {firing}"
 
 

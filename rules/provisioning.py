@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.durations import prometheus
 from model.platform import Platform
 from rules.output import Files, yaml_file
 
@@ -20,6 +21,8 @@ def build(platform: Platform) -> Files:
         "access": "proxy",
         "url": f"http://{platform.watched_by.prometheus[0]}",
         "isDefault": True,
+        # Grafana assumes 15 s otherwise, and steps over what is shorter.
+        "jsonData": {"timeInterval": prometheus(platform.watched_by.scrape_interval)},
         "editable": False,
     }
     provider = {

@@ -72,7 +72,8 @@ def write(files: Files, root: Path) -> list[str]:
     staged: list[tuple[Path, Path]] = []
     try:
         for path in changed:
-            staged.append((_stage(root / path, files[path]), root / path))
+            # Not a comprehension: what was staged before an error has to be known.
+            staged.append((_stage(root / path, files[path]), root / path))  # noqa: PERF401
     except OSError:
         for temporary, _ in staged:
             temporary.unlink(missing_ok=True)

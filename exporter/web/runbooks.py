@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
@@ -15,7 +15,17 @@ from model.platform import Platform
 
 def routes() -> list[web.RouteDef]:
     """The routes of this file."""
-    return [web.get("/runbooks/{alert}", _runbook)]
+    return [web.get("/runbooks", _index), web.get("/runbooks/{alert}", _runbook)]
+
+
+async def _index(request: web.Request) -> web.Response:
+    """All alerts, a line each."""
+    alerts = request.app[SERVICE].loaded.platform.alerts
+    lines = [
+        f"- /runbooks/{alert.name} ({alert.severity or 'always firing'}): {alert.symptoms}"
+        for alert in alerts
+    ]
+    return _markdown(["# Alerts", "", *lines])
 
 
 async def _runbook(request: web.Request) -> web.Response:
@@ -26,7 +36,11 @@ async def _runbook(request: web.Request) -> web.Response:
     if alert is None:
         near = suggestion(name, [alert.name for alert in platform.alerts])
         raise web.HTTPNotFound(text=f'there is no alert "{name}"{near}')
-    text = "\n".join(page(alert, platform)) + "\n"
+    return _markdown(page(alert, platform))
+
+
+def _markdown(lines: Iterable[str]) -> web.Response:
+    text = "\n".join(lines) + "\n"
     # Browsers would download text/markdown instead of showing it.
     return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
