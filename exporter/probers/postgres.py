@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import time
 from bisect import bisect_left
@@ -25,6 +26,7 @@ from model.targets import Postgres
 
 Row = Sequence[Any]
 
+_QUOTED = re.compile(r'"[^"]*"')
 # A connection attempt carries no SQLSTATE in libpq, only text.
 _CONNECT_FAILURES = (
     ("too many clients", Reason.TOO_MANY_CLIENTS),
@@ -32,12 +34,17 @@ _CONNECT_FAILURES = (
     ("too many connections", Reason.TOO_MANY_CLIENTS),
     ("authentication failed", Reason.AUTH),
     ("no password supplied", Reason.AUTH),
-    ("no pg_hba.conf entry", Reason.AUTH),
+    ("pg_hba.conf", Reason.AUTH),
+    ("permission denied", Reason.AUTH),
+    ("is not permitted to log in", Reason.AUTH),
     ("failed to resolve host", Reason.DNS),
     ("refused", Reason.CONNECT_REFUSED),
-    ("SSL", Reason.TLS),
+    ("ssl", Reason.TLS),
     ("certificate", Reason.TLS),
     ("timeout", Reason.CONNECT_TIMEOUT),
+    ("timed out", Reason.CONNECT_TIMEOUT),
+    ("connection reset", Reason.RESET),
+    ("closed the connection unexpectedly", Reason.RESET),
 )
 
 
@@ -53,8 +60,12 @@ class Collector:
 COLLECTORS: tuple[Collector, ...] = (
     Collector(
         "stat_activity",
-        "SELECT coalesce(datname, ''), coalesce(state, 'disabled'), count(*)"
-        " FROM pg_stat_activity WHERE backend_type = 'client backend' GROUP BY 1, 2",
+        # Without pg_monitor all but the database of others' sessions is hidden from us.
+        "SELECT coalesce(datname, ''),"
+        " coalesce(state, CASE WHEN backend_type IS NULL THEN 'hidden' ELSE 'disabled' END),"
+        " count(*) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL)"
+        " GROUP BY 1, 2",
         lambda rows: [
             Sample(names.PG_STAT_ACTIVITY_COUNT, (row[0], row[1]), row[2]) for row in rows
         ],
@@ -73,7 +84,10 @@ COLLECTORS: tuple[Collector, ...] = (
         "database",
         "SELECT datname, pg_database_size(oid)::float8 FROM pg_database"
         " WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')",
-        lambda rows: [Sample(names.PG_DATABASE_SIZE, (row[0],), row[1]) for row in rows],
+        # A database that is dropped meanwhile has no size.
+        lambda rows: [
+            Sample(names.PG_DATABASE_SIZE, (row[0],), row[1]) for row in rows if row[1] is not None
+        ],
     ),
 )
 
@@ -92,37 +106,36 @@ class PostgresProber:
         started = time.perf_counter()
         deadline = asyncio.get_running_loop().time() + timeout
         samples: list[Sample] = []
-        failure = None
+        reason = None
         try:
-            await self._collect(deadline, timeout, samples)
-        except ProbeFailure as caught:
-            failure = caught
-        samples.append(Sample(names.PG_UP, (), 0.0 if failure else 1.0))
-        failed = failure is not None or any(
-            sample.metric is names.PG_COLLECTOR_SUCCESS and not sample.value for sample in samples
-        )
-        samples.append(Sample(names.PG_LAST_SCRAPE_ERROR, (), float(failed)))
+            detail = await self._collect(deadline, timeout, samples)
+        except ProbeFailure as failure:
+            # The failure itself would hold this frame, the connection, and so its socket.
+            reason, detail = failure.reason, failure.detail
+        samples.append(Sample(names.PG_UP, (), float(reason is None)))
+        samples.append(Sample(names.PG_LAST_SCRAPE_ERROR, (), float(bool(detail))))
         samples.append(self._round_trip_sample())
         return ProbeResult(
-            health=Health.UNHEALTHY if failure else Health.HEALTHY,
+            health=Health.HEALTHY if reason is None else Health.UNHEALTHY,
             duration=time.perf_counter() - started,
             ended_at=time.time(),
-            reason=failure.reason if failure else None,
-            detail=failure.detail if failure else "",
+            reason=reason,
+            detail=detail,
             samples=tuple(samples),
         )
 
     async def close(self) -> None:
         """Nothing is kept between probes."""
 
-    async def _collect(self, deadline: float, timeout: float, samples: list[Sample]) -> None:
+    async def _collect(self, deadline: float, timeout: float, samples: list[Sample]) -> str:
+        """Fill in the samples, and say which collectors have failed; empty if none has."""
         connection = await self._connect(deadline, timeout)
         try:
             await self._time_round_trip(connection, deadline)
-            for collector in COLLECTORS:
-                samples.extend(await _run(collector, connection, deadline))
+            complaints = [await _run(each, connection, deadline, samples) for each in COLLECTORS]
         finally:
             await connection.close()
+        return clean("; ".join(filter(None, complaints)))
 
     async def _connect(self, deadline: float, timeout: float) -> AsyncConnection[Any]:
         try:
@@ -131,6 +144,8 @@ class PostgresProber:
                     self._url,
                     autocommit=True,
                     application_name="monitoring-service",
+                    # Of a database in SQL_ASCII psycopg would give us bytes.
+                    client_encoding="UTF8",
                     # libpq would wait for each address of the host in turn.
                     connect_timeout=max(2, int(timeout)),
                 )
@@ -163,21 +178,29 @@ class PostgresProber:
 
 
 async def _run(
-    collector: Collector, connection: AsyncConnection[Any], deadline: float
-) -> list[Sample]:
+    collector: Collector,
+    connection: AsyncConnection[Any],
+    deadline: float,
+    samples: list[Sample],
+) -> str:
+    """Add a collector's samples, and say why it failed; empty if it has not.
+
+    Postgres has answered already: a statistics view that is slow or forbidden does not make it
+    down, a connection that breaks does.
+    """
     started = time.perf_counter()
-    samples: list[Sample] = []
+    complaint = ""
     try:
-        samples = collector.samples(await _query(connection, collector.query, deadline))
-        succeeded = True
+        rows = await _query(connection, collector.query, deadline)
+        samples.extend(collector.samples(rows))
     except ProbeFailure as failure:
-        if failure.reason is not Reason.QUERY:
+        if failure.reason is Reason.RESET:
             raise
-        succeeded = False
+        complaint = f"{collector.name}: {failure.detail}"
     duration = time.perf_counter() - started
-    samples.append(Sample(names.PG_COLLECTOR_SUCCESS, (collector.name,), float(succeeded)))
+    samples.append(Sample(names.PG_COLLECTOR_SUCCESS, (collector.name,), float(not complaint)))
     samples.append(Sample(names.PG_COLLECTOR_DURATION, (collector.name,), duration))
-    return samples
+    return complaint
 
 
 async def _query(
@@ -189,23 +212,31 @@ async def _query(
     which a hung server never does.
     """
     loop = asyncio.get_running_loop()
+    if loop.time() >= deadline:
+        raise ProbeFailure(Reason.TIMEOUT, "no time was left for this query")
     task = loop.create_task(_fetch(connection, query))
     try:
-        done, _ = await asyncio.wait([task], timeout=max(0.0, deadline - loop.time()))
+        done, _ = await asyncio.wait([task], timeout=deadline - loop.time())
     except asyncio.CancelledError:
-        _sever(connection)
-        await asyncio.wait([task])
+        await _cut_off(task, connection)
         raise
     if not done:
-        _sever(connection)
-        await asyncio.wait([task])
+        await _cut_off(task, connection)
         raise ProbeFailure(Reason.TIMEOUT, "a query has not come back in time")
     try:
         return task.result()
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeDecodeError) as error:
         if connection.broken or connection.closed:
             raise ProbeFailure(Reason.RESET, f"the connection broke: {_text(error)}") from None
         raise ProbeFailure(Reason.QUERY, _text(error)) from None
+
+
+async def _cut_off(task: asyncio.Task[Sequence[Row]], connection: AsyncConnection[Any]) -> None:
+    """End a query by cutting its connection; what it then complains of is our doing."""
+    _sever(connection)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 async def _fetch(connection: AsyncConnection[Any], query: LiteralString) -> Sequence[Row]:
@@ -222,12 +253,17 @@ def _sever(connection: AsyncConnection[Any]) -> None:
 
 
 def _connect_failure(error: psycopg.Error) -> ProbeFailure:
+    if isinstance(error, psycopg.ProgrammingError):
+        # libpq would repeat the part of the URL that it cannot read, which may be the password.
+        return ProbeFailure(Reason.CONNECT, "the URL cannot be read: encode what is special in it")
     text = _text(error)
+    # Names of databases and users stand in quotes, and may be any of the words.
+    words = _QUOTED.sub("", text).lower()
     for part, reason in _CONNECT_FAILURES:
-        if part.lower() in text.lower():
+        if part in words:
             return ProbeFailure(reason, text)
     return ProbeFailure(Reason.CONNECT, text)
 
 
-def _text(error: psycopg.Error) -> str:
+def _text(error: Exception) -> str:
     return clean(str(error))

@@ -1,0 +1,113 @@
+"""What the tests of the Postgres and of the Redis prober share."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+import uvloop
+
+from exporter.probers.result import ProbeResult, Sample
+from model.names import Metric
+
+P = ParamSpec("P")
+
+PASSWORD = "hunter2-do-not-print"
+# What a busy machine with two cores may add to a deadline.
+SLACK = 0.4
+TIMEOUT = 3.0
+
+
+def on_uvloop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test on the loop that the exporter runs on: how libraries cancel differs."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        uvloop.run(test(*args, **kwargs))
+
+    return run
+
+
+def of(result: ProbeResult, metric: Metric) -> list[Sample]:
+    return [sample for sample in result.samples if sample.metric is metric]
+
+
+def value(result: ProbeResult, metric: Metric) -> float:
+    [sample] = of(result, metric)
+    return sample.value
+
+
+def sockets() -> int:
+    """How many sockets this process has open."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            count += str(descriptor.readlink()).startswith("socket:")
+        except FileNotFoundError:
+            continue
+    return count
+
+
+@asynccontextmanager
+async def no_socket_or_task_left() -> AsyncIterator[None]:
+    """Whatever happens inside, afterwards no socket and no task is there that was not before.
+
+    Without the garbage collector: what only it closes stays open for minutes.
+    """
+    gc.collect()
+    before, tasks = sockets(), asyncio.all_tasks()
+    gc.disable()
+    try:
+        yield
+        # The loop hands a socket back a round or two after it was told to.
+        await asyncio.sleep(0.05)
+        assert sockets() == before
+        assert asyncio.all_tasks() == tasks
+    finally:
+        gc.enable()
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[int]:
+    """The port of a server that treats each connection so."""
+    async with await asyncio.start_server(handler, "127.0.0.1", 0) as listener:
+        yield listener.sockets[0].getsockname()[1]
+        # Its connections end with those of the prober.
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def interfering(port: int, when: bytes, how: Literal["swallow", "cut"]) -> AsyncIterator[int]:
+    """The port of a proxy that swallows what holds certain bytes, or cuts the connection then."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if when in data:
+                if how == "swallow":
+                    continue
+                break
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(forward(reader, up_writer))
+                group.create_task(forward(up_reader, writer))
+        except* ConnectionError:
+            pass
+        finally:
+            up_writer.close()
+            writer.close()
+
+    async with listening(serve) as own:
+        yield own
