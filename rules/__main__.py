@@ -12,7 +12,6 @@ from model.declared import ConfigError
 from model.load import config_path, load
 from model.platform import Platform
 from rules.compile import compile_files
-from rules.expand import UnknownTemplateError
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
 from rules.writer import differences, write
@@ -52,9 +51,6 @@ def _compile() -> tuple[Platform, Files]:
             click.echo(problem, err=True)
         count = len(error.problems)
         click.echo(f"{count} problem{'s' if count != 1 else ''} in the config", err=True)
-        sys.exit(2)
-    except UnknownTemplateError as error:
-        click.echo(error, err=True)
         sys.exit(2)
 
 

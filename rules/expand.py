@@ -11,16 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from rules.untestable import UntestableError
+
 _ACTION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _LABEL = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 
 
-class UnknownTemplateError(Exception):
-    """A template that the generator cannot expand, so that no test can be written for it."""
-
-
 def expand(text: str, labels: Mapping[str, str], value: float) -> str:
-    """A template with labels and value put in. Raises UnknownTemplateError."""
+    """A template with labels and value put in. Raises UntestableError."""
     return _ACTION.sub(lambda action: _evaluate(action.group(1), labels, value), text)
 
 
@@ -34,7 +32,7 @@ def _evaluate(action: str, labels: Mapping[str, str], value: float) -> str:
     if source == "$value" and len(functions) == 1 and functions[0] in FUNCTIONS:
         return FUNCTIONS[functions[0]](value)
     known = ", ".join(f"$value | {name}" for name in FUNCTIONS)
-    raise UnknownTemplateError(
+    raise UntestableError(
         f"{{{{ {action} }}}} cannot be tested; write $labels.<name>, $value or one of: {known}"
     )
 

@@ -6,13 +6,13 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import singledispatch
 
-from model.names import MetricType
+from model.names import Collapse, MetricType
 from model.platform import Platform
 from model.promql import (
     CONFIG_SHA256,
@@ -29,6 +29,7 @@ from model.promql import (
     Unless,
     quoted,
 )
+from rules.untestable import UntestableError
 
 Labels = Mapping[str, str]
 # Observations a step in the histograms that are fed.
@@ -62,9 +63,16 @@ class Feed:
 
     platform: Platform
     replicas: tuple[str, ...] = ("one:3017",)
+    # Whether each target is probed by one of them instead of by all.
+    sharded: bool = False
+    # How many of the targets that a metric speaks of are fed, None for all.
+    most: int | None = None
 
     def subjects(self, selector: Selector) -> list[str]:
         """The targets that a metric speaks of."""
+        return self._subjects(selector)[: self.most]
+
+    def _subjects(self, selector: Selector) -> list[str]:
         prefix = selector.metric.name.removeprefix("monitoring_")
         if prefix.startswith("pg_"):
             return [target.name for target in self.platform.postgres]
@@ -124,9 +132,13 @@ def _label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
     subjects = feed.subjects(selector) if "target" in selector.metric.labels else [""]
     return [
         (_labels(selector, subject, replica, feed), subject)
-        for subject in subjects
-        for replica in feed.replicas
+        for position, subject in enumerate(subjects)
+        for replica in _probed_by(position, feed)
     ]
+
+
+def _probed_by(position: int, feed: Feed) -> Sequence[str]:
+    return [feed.replicas[position % len(feed.replicas)]] if feed.sharded else feed.replicas
 
 
 def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
@@ -137,7 +149,7 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
             labels[name] = subject
         elif name == "kind":
             labels[name] = kinds.get(subject, "http")
-        else:
+        elif name not in labels:
             labels[name] = "other"
     for matcher in selector.matchers:
         if matcher.match is Match.EQUAL:
@@ -150,7 +162,7 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
 
 @singledispatch
 def _series(expr: Expr, _value: Decimal, _feed: Feed) -> list[Series]:
-    raise NotImplementedError(f"no inverse for {type(expr).__name__}: add it to rules/series.py")
+    raise UntestableError(f"{type(expr).__name__} has no inverse: add it to rules/series.py")
 
 
 @_series.register
@@ -169,16 +181,26 @@ def _(expr: OverRange, value: Decimal, feed: Feed) -> list[Series]:
 
 @_series.register
 def _(expr: Aggregate, value: Decimal, feed: Feed) -> list[Series]:
-    return _series(expr.inner, value, feed)
+    if expr.operator is not Collapse.SUM or len(feed.replicas) == 1 or feed.sharded:
+        return _series(expr.inner, value, feed)
+    # Two halves, so that a sum of them is told from the greatest, and a rest that adds nothing.
+    halves, rest = (replace(feed, replicas=part) for part in (feed.replicas[:2], feed.replicas[2:]))
+    return _series(expr.inner, value / 2, halves) + _series(expr.inner, Decimal(0), rest)
 
 
 @_series.register
 def _(expr: Count, value: Decimal, feed: Feed) -> list[Series]:
-    inner = _series(expr.inner, Decimal(1), feed)
-    wanted = int(value)
-    if wanted > len(inner):
-        raise ValueError(f"{expr}: cannot be fed {wanted} results, only {len(inner)}")
-    return inner[:wanted] or _missing(expr.inner, feed)
+    counted = _results(expr.inner, feed)
+    if value > len(counted):
+        raise UntestableError(f"{expr} cannot be {value}: there are only {len(counted)}")
+    kept = [labels.items() for labels in counted[: int(value)]]
+    # Zeros tell a count from a sum.
+    found = [
+        one
+        for one in _series(expr.inner, Decimal(0), feed)
+        if any(labels <= dict(one.labels).items() for labels in kept)
+    ]
+    return found or _missing(expr.inner, feed)
 
 
 @_series.register
@@ -207,12 +229,45 @@ def _(_expr: Always, _value: Decimal, _feed: Feed) -> list[Series]:
 
 @_series.register
 def _(expr: HistogramQuantile, value: Decimal, feed: Feed) -> list[Series]:
-    selector = next(part for part in expr.walk() if isinstance(part, Selector))
-    bounds = [Decimal(str(bound)) for bound in selector.metric.buckets]
+    selector, bounds = _histogram(expr)
     rates = _bucket_rates(bounds, value, expr.quantile)
     return [
-        _one(selector, {**labels, "le": str(bound)}, Decimal(0), rate)
+        one
         for labels, _ in _label_sets(selector, feed)
+        for one in _buckets(selector, labels, bounds, rates)
+    ]
+
+
+def unequal(expr: HistogramQuantile, value: Decimal, feed: Feed) -> list[Series]:
+    """Series that give a quantile this value, although the first replica alone sees the slow ones.
+
+    Empty where the value leaves no room for fast ones.
+    """
+    selector, bounds = _histogram(expr)
+    together = [rate * len(feed.replicas) for rate in _bucket_rates(bounds, value, expr.quantile)]
+    fast = [_OBSERVATIONS] * len(together)
+    slow = [rate - _OBSERVATIONS * (len(feed.replicas) - 1) for rate in together]
+    if slow[0] <= 0:
+        return []
+    return [
+        one
+        for labels, _ in _label_sets(selector, feed)
+        for one in _buckets(
+            selector, labels, bounds, slow if labels["instance"] == feed.replicas[0] else fast
+        )
+    ]
+
+
+def _histogram(expr: HistogramQuantile) -> tuple[Selector, list[Decimal]]:
+    selector = next(part for part in expr.walk() if isinstance(part, Selector))
+    return selector, [Decimal(str(bound)) for bound in selector.metric.buckets]
+
+
+def _buckets(
+    selector: Selector, labels: Labels, bounds: list[Decimal], rates: list[Decimal]
+) -> list[Series]:
+    return [
+        _one(selector, {**labels, "le": str(bound)}, Decimal(0), rate)
         for bound, rate in zip([*bounds, "+Inf"], rates, strict=True)
     ]
 
@@ -221,7 +276,9 @@ def _bucket_rates(bounds: list[Decimal], value: Decimal, quantile: Decimal) -> l
     """Cumulative rates of the buckets such that linear interpolation gives `value`."""
     upper = next((i for i, bound in enumerate(bounds) if value <= bound), None)
     if upper is None:
-        raise ValueError(f"a quantile of {value} is beyond the last bucket, {bounds[-1]}")
+        raise UntestableError(
+            f"the quantile can never be {value}: the last bucket ends at {bounds[-1]}"
+        )
     low = bounds[upper - 1] if upper else Decimal(0)
     share = (value - low) / (bounds[upper] - low)
     total = _OBSERVATIONS

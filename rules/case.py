@@ -1,0 +1,149 @@
+"""A case of an alert's unit tests: what it is fed, and what must be firing when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from model.alerts import Alert
+from model.platform import Platform
+from model.promql import Comparison, Count, Expr, HistogramQuantile, Selector, Threshold
+from rules.alerts import rule_annotations, rule_labels
+from rules.expand import expand
+from rules.series import Feed, Series, is_rate, metric_names, results
+
+_STRICT = (Comparison.LESS, Comparison.GREATER)
+_DOWNWARD = (Comparison.LESS, Comparison.LESS_OR_EQUAL)
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A series and its values, in promtool's notation."""
+
+    series: Series
+    values: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an alert's state must be at a time: the firing alerts, none if empty."""
+
+    at: timedelta
+    alerts: tuple[dict[str, Any], ...]
+
+
+@dataclass
+class Case:
+    """One case of one alert."""
+
+    alert: Alert
+    fed: list[Fed]
+    expected: list[Expected] = field(default_factory=list)
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics that it feeds, or would feed: no other case may add to them."""
+        own = {part.series_name for part in self.alert.expr.walk() if isinstance(part, Selector)}
+        return frozenset(own | metric_names(fed.series for fed in self.fed))
+
+    def clashes(self, other: Case) -> bool:
+        """Whether one of the two would change what the other sees."""
+        return self.alert is other.alert or bool(self.metrics & other.metrics)
+
+
+# --- the two kinds of case ----------------------------------------------------------------------
+
+
+def firing(alert: Alert, found: list[Fed], value: Decimal, feed: Feed) -> Case:
+    """What it is fed makes it fire with this value: quiet until `for` has passed, then firing."""
+    expected = []
+    begins = begin(alert.expr, feed.platform)
+    if alert.for_:
+        expected.append(Expected(begins + alert.for_ - interval(feed.platform), ()))
+    expected.append(Expected(begins + alert.for_, fired(alert, value, feed)))
+    return Case(alert, found, expected)
+
+
+def quiet(alert: Alert, found: list[Fed], platform: Platform) -> Case:
+    """What it is fed leaves it quiet, however long it lasts."""
+    at = begin(alert.expr, platform) + alert.for_ + interval(platform)
+    return Case(alert, found, [Expected(at, ())])
+
+
+def lasting(alert: Alert, found: list[Series], platform: Platform) -> list[Fed]:
+    """The series, each for as long as the alert is looked at."""
+    count = int(alert.for_ / interval(platform)) + 4
+    return [Fed(one, one.values(count, interval(platform))) for one in found]
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+def inner(expr: Expr) -> Expr:
+    """What a condition compares; the condition itself where it compares nothing."""
+    return expr.inner if isinstance(expr, Threshold) else expr
+
+
+def just_over(expr: Expr) -> Decimal:
+    """The value nearest to the threshold for which a condition holds."""
+    if not isinstance(expr, Threshold):
+        return Decimal(1)
+    return beyond(expr) if expr.comparison in _STRICT else expr.threshold
+
+
+def just_under(expr: Threshold) -> Decimal:
+    """The value nearest to the threshold for which a condition does not hold."""
+    return expr.threshold if expr.comparison in _STRICT else within(expr)
+
+
+def beyond(expr: Threshold) -> Decimal:
+    """A value a small step to the side of the threshold on which the condition holds."""
+    return expr.threshold - _step(expr) if downward(expr) else expr.threshold + _step(expr)
+
+
+def within(expr: Threshold) -> Decimal:
+    """A value a small step to the side of the threshold on which the condition does not hold."""
+    return expr.threshold + _step(expr) if downward(expr) else expr.threshold - _step(expr)
+
+
+def downward(expr: Threshold) -> bool:
+    """Whether it is small values that the condition is about."""
+    return expr.comparison in _DOWNWARD
+
+
+def _step(expr: Threshold) -> Decimal:
+    if any(isinstance(part, Count) for part in expr.walk()):
+        return Decimal(1)
+    # Interpolation between buckets is no exact arithmetic.
+    parts = 10 if any(isinstance(part, HistogramQuantile) for part in expr.walk()) else 1000
+    return abs(expr.threshold) / parts or Decimal("0.001")
+
+
+# --- times and labels ---------------------------------------------------------------------------
+
+
+def interval(platform: Platform) -> timedelta:
+    """How far apart the samples of a test are: as far as evaluations."""
+    return platform.watched_by.evaluation_interval
+
+
+def begin(expr: Expr, platform: Platform) -> timedelta:
+    """When the condition is first true: a rate needs two samples."""
+    return interval(platform) if is_rate(expr) else timedelta(0)
+
+
+def fired(alert: Alert, value: Decimal, feed: Feed) -> tuple[dict[str, Any], ...]:
+    """The alerts that fire, one for each result, as promtool wants them described."""
+    return tuple(
+        {
+            "exp_labels": {**labels, **_expanded(rule_labels(alert), labels, value)},
+            "exp_annotations": _expanded(rule_annotations(alert, feed.platform), labels, value),
+        }
+        for labels in results(inner(alert.expr), feed)
+    )
+
+
+def _expanded(texts: dict[str, str], labels: Any, value: Decimal) -> dict[str, str]:
+    return {name: expand(text, labels, float(value)) for name, text in texts.items()}

@@ -1,0 +1,7 @@
+"""What no unit test can be written for, and therefore is not generated either."""
+
+from __future__ import annotations
+
+
+class UntestableError(Exception):
+    """An alert that no test can be written for; the text says why and what to write instead."""
