@@ -263,3 +263,51 @@ class Redis(Target):
     @classmethod
     def schemes(cls) -> tuple[str, ...]:
         return ("redis", "rediss")
+
+
+class TcpService(Target):
+    """A service that is up when a TCP connection can be made, and what it says is expected.
+
+    `url` is `tcp://host:port`, or `tls://host:port` for TLS, whose settings are those of Service.
+    `send` is sent after connecting; `expect` is a regular expression that is searched for in what
+    comes back, of which no more than `answer_size_limit` bytes are read.
+    """
+
+    kind: ClassVar[Literal["tcp"]] = "tcp"
+    noun: ClassVar[str | None] = "TCP service"
+    variable: str = ""
+    send: str | None = None
+    expect: str | None = None
+    answer_size_limit: int = 1 << 16
+    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip4"
+    ip_protocol_fallback: bool = True
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+    insecure_skip_verify: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, settings: dict[str, object]) -> dict[str, object]:
+        name = settings.get("name")
+        if "variable" in settings or not isinstance(name, str):
+            return settings
+        return {**settings, "variable": service_variable(name)}
+
+    def _mistakes(self) -> list[str]:
+        mistakes = super()._mistakes()
+        if not mistakes and urlsplit(self.url).port is None:
+            mistakes.append("url: has no port")
+        if self.expect is not None:
+            mistakes.extend(regexp_mistakes("expect", (self.expect,)))
+        if self.answer_size_limit < 1:
+            mistakes.append("answer_size_limit: must be at least 1 byte")
+        if (self.cert_file is None) != (self.key_file is None):
+            mistakes.append("cert_file and key_file: give both")
+        return mistakes
+
+    @classmethod
+    def schemes(cls) -> tuple[str, ...]:
+        return ("tcp", "tls")

@@ -47,9 +47,16 @@ class Authorities:
         """A certificate that has signed itself."""
         return loading(self.unknown.cert_pem, self.unknown.private_key_pem)
 
-    def with_intermediate(self, end: datetime | None = None) -> ssl.SSLContext:
+    def with_intermediate(self) -> ssl.SSLContext:
         """A whole chain: leaf and intermediate."""
-        return presenting(self.intermediate.issue_cert("127.0.0.1", not_after=end))
+        return presenting(self.intermediate.issue_cert("127.0.0.1"))
+
+    def with_another_that_expires(self, end: datetime) -> ssl.SSLContext:
+        """A good certificate, and behind it one that ends at a time."""
+        leaf = self.known.issue_cert("127.0.0.1")
+        other = self._valid(NOW - timedelta(days=900), end)
+        both = trustme.Blob(leaf.cert_chain_pems[0].bytes() + other.cert_chain_pems[0].bytes())
+        return loading(both, leaf.private_key_pem)
 
     def without_intermediate(self) -> ssl.SSLContext:
         """A chain whose middle the server forgets to send."""

@@ -10,9 +10,12 @@ import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from exporter.probers.http import HttpProber
 from exporter.probers.result import ProbeResult
 from model.names import Metric
+from model.targets import Service
 
 HEALTHY = b'{"status":"healthy"}'
 
@@ -114,6 +117,15 @@ async def serving(
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await server.wait_closed()
+
+
+async def probe(url: str, timeout: float = 2.0, **settings: Any) -> ProbeResult:
+    """Probe a service once."""
+    prober = HttpProber(Service(name="target", url=url, **settings), url)
+    try:
+        return await prober.probe(timeout)
+    finally:
+        await prober.close()
 
 
 def value(result: ProbeResult, metric: Metric, *labels: str) -> float | None:

@@ -55,6 +55,8 @@ class Kept:
 class Connection:
     """A connection that sends one request and reads one answer; with `keep` it stays open after.
 
+    Without a reader there is no answer to wait for: it is over when all is sent.
+
     The stamps are in seconds of `clock.now`, 0.0 for what has not happened. `done` ends with None
     or raises ProbeFailure. Whoever made the connection closes it, whatever ends the waiting.
     """
@@ -87,7 +89,7 @@ class Connection:
         self,
         poller: Poller,
         done: asyncio.Future[None],
-        reader: Reader,
+        reader: Reader | None,
         request: bytes,
         security: Security | None = None,
         inspector: Inspector | None = None,
@@ -177,7 +179,7 @@ class Connection:
                     self._secure(self._security)
                     return
                 self._send()
-                if events & READ:
+                if events & READ and self._reader is not None:
                     # It spoke before it was asked: that edge will not come again.
                     self._watch(READ)
         except ProbeFailure as failure:
@@ -249,22 +251,25 @@ class Connection:
             self._watch(WRITE)
             return
         self.sent_at = now()
-        if self._mask:
+        if self._reader is None:
+            self._end(self.sent_at, None)
+        elif self._mask:
             self._watch(READ)
 
     def _receive(self, at: float) -> None:
-        sock = self._sock
+        sock, reader = self._sock, self._reader
         assert sock is not None
+        assert reader is not None
         data = sock.recv(_CHUNK)
         if data:
             if not self.first_byte_at:
                 self.first_byte_at = at
-            if self._reader.feed(data):
+            if reader.feed(data):
                 self._end(at, None)
             else:
                 self._watch(READ)
         else:
-            self._reader.end()
+            reader.end()
             self._end(at, None)
 
     def _wait(self, error: OSError) -> None:

@@ -57,6 +57,10 @@ class Measurement:
         self.version = answer.version
         self.content_length = answer.length
         self.body_length = answer.body_length
+        self.connected(connection)
+
+    def connected(self, connection: Connection) -> None:
+        """Take what a connection shows, however far it came."""
         self.secured = connection.secured
         self.ip_protocol = 6 if connection.family is AF_INET6 else 4
         self.ended_at = ended = connection.ended_at or now()
@@ -132,8 +136,12 @@ def _steady(seen: Measurement) -> tuple[Sample, ...]:
         Sample(names.PROBE_HTTP_CONTENT_LENGTH, (), float(seen.content_length)),
         Sample(names.PROBE_HTTP_UNCOMPRESSED_BODY_LENGTH, (), float(seen.body_length)),
     ]
-    # A zero would fire an alert about expiry: what is not known has no series.
-    secured = seen.secured
+    return (*samples, *tls_samples(seen.secured))
+
+
+def tls_samples(secured: Secured | None) -> list[Sample]:
+    """What is known of TLS. A zero would fire an alert about expiry, so the rest has no series."""
+    samples = []
     if secured is not None and secured.earliest_expiry:
         samples += [
             Sample(names.PROBE_SSL_EARLIEST_CERT_EXPIRY, (), secured.earliest_expiry),
@@ -141,4 +149,4 @@ def _steady(seen: Measurement) -> tuple[Sample, ...]:
         ]
     if secured is not None and secured.version:
         samples.append(Sample(names.PROBE_TLS_VERSION_INFO, (secured.version,), 1.0))
-    return tuple(samples)
+    return samples

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-
-from exporter.probers.http.resolve import Address
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -35,10 +31,6 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 
-    def literal(self) -> Address | None:
-        """The address, if the host is one and needs no resolving."""
-        return literal(self.host, self.port)
-
 
 def origin_of(url: str) -> Origin:
     """The origin of a URL. Raises ValueError if it has none that can be probed."""
@@ -49,16 +41,3 @@ def origin_of(url: str) -> Origin:
     if not host.isascii():
         host = host.encode("idna").decode()
     return Origin(parts.scheme, host, parts.port or _PORTS[parts.scheme])
-
-
-def literal(host: str, port: int) -> Address | None:
-    """The address that a host is, None if it is a name."""
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    if ip.version == 4:
-        return socket.AF_INET, (host, port)
-    if ip.scope_id:
-        return None  # a link-local address with its interface: the system's resolver knows those
-    return socket.AF_INET6, (host, port, 0, 0)

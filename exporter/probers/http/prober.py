@@ -16,13 +16,11 @@ from exporter.probers.http.network import Network
 from exporter.probers.http.origin import Origin, origin_of
 from exporter.probers.http.redirects import LOCATION, Redirects
 from exporter.probers.http.request import request_of
-from exporter.probers.http.resolve import Addresses, Families
+from exporter.probers.http.resolve import Addresses, Families, attempts, literal, worth_another
 from exporter.probers.http.response import FRAMING, Reading, Response
 from exporter.probers.http.tls import Inspector, Security, TlsSettings
 from exporter.probers.result import Health, ProbeResult, Reason
 from model.targets import Service
-
-_TRY_NEXT = frozenset({Reason.CONNECT, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT})
 
 
 class HttpProber:
@@ -40,17 +38,11 @@ class HttpProber:
         self._request = request_of(service, url, self._origin)
         self._payload = self._request.payload()
         self._authorization = authorization(service, url)
-        self._tls = TlsSettings(
-            service.ca_file,
-            service.cert_file,
-            service.key_file,
-            service.insecure_skip_verify,
-            service.min_version,
-        )
+        self._tls = TlsSettings.of(service)
         self._server_name = service.server_name
         self._inspector = Inspector()
         self._families = Families(service.preferred_ip_protocol, service.ip_protocol_fallback)
-        self._literal = _literal(self._origin)
+        self._literal = literal(self._origin.host, self._origin.port)
         self._checks = Checks(service)
         self._redirects = Redirects(service)
         self._reading = Reading(
@@ -118,23 +110,18 @@ class HttpProber:
             answer = await self._answer_again(payload, seen, deadline)
             if answer is not None:
                 return answer
-        addresses = self._literal if at_home else _literal(origin)
+        addresses = self._literal if at_home else literal(origin.host, origin.port)
         if addresses is None:
             addresses = await self._resolve(origin, seen, deadline)
         security = self._security(origin) if origin.secure else None
-        left = len(addresses)
-        while True:
-            address = addresses[-left]
-            # An address that swallows what is sent to it must not use up the others' time.
-            until = deadline if left == 1 else now() + (deadline - now()) / left
+        for address, until, last in attempts(addresses, deadline):
             answer = Response(self._reading)
             connection = self._connection(answer, payload, security, keep=at_home)
             try:
                 connection.open(address, until)
                 await connection.done
             except ProbeFailure as failure:
-                left -= 1
-                if not left or failure.reason not in _TRY_NEXT:
+                if last or not worth_another(failure):
                     raise
             else:
                 if answer.reusable:
@@ -144,6 +131,7 @@ class HttpProber:
                 connection.close()
                 answer.let_go()
                 seen.add(connection, answer)
+        raise AssertionError("there is always a last address, and it returns or raises")
 
     async def _answer_again(
         self, payload: bytes, seen: Measurement, deadline: float
@@ -188,19 +176,10 @@ class HttpProber:
         return Security(context, server_name or origin.host.rstrip("."))
 
     async def _resolve(self, origin: Origin, seen: Measurement, deadline: float) -> Addresses:
-        started = ended = now()
+        started = now()
         try:
-            addresses, ended = await self._network.resolver.resolve(
-                origin.host, origin.port, self._families.asked, deadline - started
+            return await self._network.resolver.resolve(
+                origin.host, origin.port, self._families, deadline - started
             )
-        except ProbeFailure:
-            ended = now()
-            raise
         finally:
-            seen.resolve += max(ended - started, 0.0)
-        return self._families.ordered(addresses)
-
-
-def _literal(origin: Origin) -> Addresses | None:
-    address = origin.literal()
-    return (address,) if address else None
+            seen.resolve += now() - started

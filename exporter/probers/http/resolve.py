@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 from exporter.probers.failure import ProbeFailure
@@ -25,11 +26,42 @@ Lookup = Callable[[str, int, socket.AddressFamily], Addresses]
 # attempts of 5 s). As many names as this can hang before look-ups of others have to queue.
 _MAX_THREADS = 32
 
+_TRY_NEXT = frozenset({Reason.CONNECT, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT})
+
 
 def getaddrinfo(host: str, port: int, family: socket.AddressFamily) -> Addresses:
     """The addresses of a name, in the system's order; blocks. Raises OSError or UnicodeError."""
     found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
     return tuple((found_family, address) for found_family, _, _, _, address in found)
+
+
+def literal(host: str, port: int) -> Addresses | None:
+    """The address that a host is, so that it needs no resolving; None if it is a name."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if ip.version == 4:
+        return ((socket.AF_INET, (host, port)),)
+    if ip.scope_id:
+        return None  # a link-local address with its interface: the system's resolver knows those
+    return ((socket.AF_INET6, (host, port, 0, 0)),)
+
+
+def attempts(addresses: Addresses, deadline: float) -> Iterator[tuple[Address, float, bool]]:
+    """Addresses to try one after another: each with its own deadline, and whether it is the last.
+
+    An address that swallows what is sent to it must not use up the time of those after it.
+    """
+    for left in range(len(addresses), 1, -1):
+        at = now()
+        yield addresses[-left], at + (deadline - at) / left, False
+    yield addresses[-1], deadline, True
+
+
+def worth_another(failure: ProbeFailure) -> bool:
+    """Whether another address of the same name may do better."""
+    return failure.reason in _TRY_NEXT
 
 
 class Families:
@@ -52,14 +84,13 @@ class Families:
 class _Question:
     """One name that a thread looks up, and all who wait for it."""
 
-    __slots__ = ("answered_at", "error", "found", "key", "waiting")
+    __slots__ = ("error", "found", "key", "waiting")
 
     def __init__(self, key: tuple[str, int, socket.AddressFamily]) -> None:
         self.key = key
         self.waiting: list[asyncio.Future[None]] = []
         self.found: Addresses = ()
         self.error: Exception | None = None
-        self.answered_at = 0.0
 
 
 class Resolver:
@@ -78,15 +109,13 @@ class Resolver:
         self._answered: deque[_Question] = deque()
         self._threads = 0
 
-    async def resolve(
-        self, host: str, port: int, family: socket.AddressFamily, timeout: float
-    ) -> tuple[Addresses, float]:
-        """The addresses of a name, and when (by `clock.now`) they were known.
+    async def resolve(self, host: str, port: int, families: Families, timeout: float) -> Addresses:
+        """The addresses of a name, in the order to try them.
 
         Raises ProbeFailure if there are none, or none within `timeout` seconds.
         """
         loop = asyncio.get_running_loop()
-        question = self._ask((host, port, family), loop)
+        question = self._ask((host, port, families.asked), loop)
         future: asyncio.Future[None] = loop.create_future()
         question.waiting.append(future)
         timer = loop.call_later(max(timeout, 0.0), _give_up, future)
@@ -97,7 +126,9 @@ class Resolver:
             question.waiting.remove(future)
         if question.error is not None:
             raise _told(question.error) from None
-        return question.found, question.answered_at
+        if not question.found:
+            raise ProbeFailure(Reason.DNS, "the name has no address of the wanted family")
+        return families.ordered(question.found)
 
     def close(self) -> None:
         """Let the threads end; one that is inside a look-up ends after it."""
@@ -125,7 +156,6 @@ class Resolver:
                 question.found = self._lookup(*question.key)
             except Exception as error:  # noqa: BLE001 - told to who waits, in the loop's thread
                 question.error = error
-            question.answered_at = now()
             self._answered.append(question)
             try:
                 loop.call_soon_threadsafe(self._deliver)

@@ -6,11 +6,13 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.certificate import not_after, peer_chain
 from exporter.probers.http.files import Stamp, stamp_of
 from exporter.probers.result import Reason
+from model.targets import Service, TcpService
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
@@ -29,6 +31,17 @@ class TlsSettings:
     key_file: Path | None = None
     insecure_skip_verify: bool = False
     min_version: str = "TLS12"
+
+    @classmethod
+    def of(cls, service: Service | TcpService) -> Self:
+        """The settings of a service."""
+        return cls(
+            service.ca_file,
+            service.cert_file,
+            service.key_file,
+            service.insecure_skip_verify,
+            service.min_version,
+        )
 
     def files(self) -> tuple[Path, ...]:
         """The files that a context is made of."""
