@@ -44,7 +44,7 @@ def go_float(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     if value == 0:
-        return "0"
+        return _general(value)
     sign, digits, point = _shortest_digits(value)
     exponent = point - 1
     if exponent < -4 or exponent >= 6:
@@ -68,8 +68,10 @@ def humanize_duration(value: float) -> str:
     """Prometheus' humanizeDuration; `value` is in seconds."""
     if math.isnan(value) or math.isinf(value):
         return _general(value)
+    if abs(value) >= 2**63:
+        raise UntestableError(f"humanizeDuration of {value:g} differs from machine to machine")
     if value == 0:
-        return "0s"
+        return f"{_general(value)}s"
     if abs(value) >= 1:
         sign, left = ("-", -value) if value < 0 else ("", value)
         whole = int(left)
