@@ -13,6 +13,7 @@ from scripted_server import Client, Script, Served, probe, serving
 from exporter.probers.http import HttpProber
 from exporter.probers.result import Reason
 from exporter.version import VERSION
+from model.conditions import JsonCondition
 from model.targets import Service
 
 
@@ -177,6 +178,17 @@ async def test_basic_auth_by_the_url() -> None:
     assert "us%40er" not in served.requests[0].decode()
 
 
+async def test_user_without_a_password_in_the_url() -> None:
+    async with serving(healthy) as served:
+        prober = HttpProber(
+            Service(name="target", url=served.url), served.url.replace("://", "://user@")
+        )
+        result = await prober.probe(2)
+        await prober.close()
+    assert result.success, result.detail
+    assert authorization(served.requests[0]) == ["Authorization: Basic dXNlcjo="]
+
+
 async def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
     token, password = tmp_path / "token", tmp_path / "password"
     token.write_text("first\n")
@@ -228,6 +240,36 @@ async def test_no_detail_repeats_a_secret(tmp_path: Path) -> None:
     for one in (result, by_url):
         assert one.reason is Reason.REDIRECTS
         assert "hunter2" not in one.detail
+
+
+@pytest.mark.parametrize("room", [0, 40, 55, 70])
+async def test_no_detail_repeats_a_secret_that_the_target_repeats(
+    room: int, tmp_path: Path
+) -> None:
+    """Not even the part of it that stands before a cut."""
+    file = tmp_path / "password"
+    file.write_text("hunter2-hunter2-hunter2")
+
+    async def echo(client: Client) -> None:
+        request = await client.request()
+        line = next(line for line in request.split(b"\r\n") if line.startswith(b"Authorization"))
+        words = b"x" * room + line + b" hunter2-hunter2-hunter2"
+        body = b'{"status":"%b","other":"%b"}' % (words, words)
+        await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+
+    conditions = (JsonCondition(path="other", one_of=("fine",)),)
+    encoded = base64.b64encode(b"user:hunter2-hunter2-hunter2").decode()
+    async with serving(echo) as served:
+        for settings in ({}, {"json_conditions": conditions}):
+            result = await probe(
+                served.url,
+                basic_auth_username="user",
+                basic_auth_password_file=file,
+                **settings,  # type: ignore[arg-type]
+            )
+            assert result.reason is Reason.BODY
+            assert "hunter2" not in result.detail
+            assert encoded[:8] not in result.detail
 
 
 # --- redirects ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.conditions import BodyConditions, HeaderConditions, JsonConditions
@@ -21,13 +22,17 @@ Verdict = tuple[Health, str]
 
 
 class Checks:
-    """The conditions that a service's answer has to meet, in the order they are checked in."""
+    """The conditions that a service's answer has to meet, in the order they are checked in.
+
+    `hide` takes secrets out of what the target says, before it is quoted.
+    """
 
     __slots__ = (
         "_body",
         "_degraded",
         "_field",
         "_headers",
+        "_hide",
         "_json",
         "_last_body",
         "_last_verdict",
@@ -36,7 +41,8 @@ class Checks:
         "_wanted",
     )
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, hide: Callable[[str], str]) -> None:
+        self._hide = hide
         self._statuses = frozenset(service.statuses)
         self._wanted = _listed(service.statuses)
         self._headers = HeaderConditions.of(service)
@@ -72,7 +78,7 @@ class Checks:
             return Health.HEALTHY, ""
         document = parse_json(body)
         if self._json is not None:
-            self._json.check(document)
+            self._json.check(document, self._hide)
         if self._field is None:
             return Health.HEALTHY, ""
         return self._by_status_field(document, self._field)
@@ -86,8 +92,8 @@ class Checks:
         if status in self._up:
             return Health.HEALTHY, ""
         if status in self._degraded:
-            return Health.DEGRADED, f"calls itself {excerpt(status)}"
-        raise ProbeFailure(Reason.BODY, f"calls itself {excerpt(status)}")
+            return Health.DEGRADED, f"calls itself {excerpt(self._hide(status))}"
+        raise ProbeFailure(Reason.BODY, f"calls itself {excerpt(self._hide(status))}")
 
 
 def parse_json(body: bytes) -> object:

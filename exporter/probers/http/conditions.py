@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -106,14 +107,15 @@ class JsonConditions:
         """Those of a service, None if it has none."""
         return cls(service.json_conditions) if service.json_conditions else None
 
-    def check(self, document: object) -> None:
-        """Raise ProbeFailure unless all hold."""
+    def check(self, document: object, hide: Callable[[str], str]) -> None:
+        """Raise ProbeFailure unless all hold; `hide` takes secrets out of what is quoted."""
         for condition, steps, pattern in self._conditions:
             value = _at(document, steps)
             if value is _MISSING:
                 raise ProbeFailure(Reason.BODY, f"the answer has no {condition.path}")
             if not _holds(condition, pattern, value):
-                shown = excerpt(str(value)) if isinstance(value, (str, int, float)) else "no value"
+                plain = isinstance(value, (str, int, float))
+                shown = excerpt(hide(str(value))) if plain else "not a plain value"
                 raise ProbeFailure(Reason.BODY, f"{condition.path} is {shown}")
 
 

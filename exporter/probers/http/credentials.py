@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from exporter.probers.failure import ProbeFailure
@@ -11,56 +12,72 @@ from exporter.probers.http.files import Watched
 from exporter.probers.result import Reason
 from model.targets import Service
 
-# Gives the header's line with its end, or nothing. Raises ProbeFailure if a file cannot be used.
-Authorization = Callable[[], bytes]
 
+class Authorization:
+    """A service's Authorization header, made again only when its secret changes."""
 
-def authorization(service: Service, url: str) -> Authorization | None:
-    """How a service is authorised: by a file, by credentials in its URL, or not at all."""
-    if service.bearer_token_file is not None:
-        return _Cached(Watched(service.bearer_token_file), _bearer).line
-    if service.basic_auth_password_file is not None:
-        user = service.basic_auth_username or ""
-        return _Cached(
-            Watched(service.basic_auth_password_file), lambda password: _basic(user, password)
-        ).line
-    parts = urlsplit(url)
-    if parts.username is None:
-        return None
-    line = _basic(unquote(parts.username), unquote(parts.password or ""))
-    return lambda: line
+    __slots__ = ("_line", "_make", "_read", "_text")
 
-
-class _Cached:
-    """A header's line made of a file's text, made again only for another text."""
-
-    __slots__ = ("_file", "_line", "_make", "_text")
-
-    def __init__(self, file: Watched, make: Callable[[str], bytes]) -> None:
-        self._file = file
+    def __init__(self, read: Callable[[], str], make: Callable[[str], bytes]) -> None:
+        self._read = read
         self._make = make
         self._text: str | None = None
         self._line = b""
 
     def line(self) -> bytes:
-        try:
-            text = self._file.text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise ProbeFailure(Reason.AUTH, f"the secret's file cannot be read: {why}") from None
+        """The header's line with its end. Raises ProbeFailure if the secret cannot be read."""
+        text = self._read()
         if text != self._text:
-            # Anything else would let a file write headers of its own.
-            if not text or not text.isprintable():
-                raise ProbeFailure(Reason.AUTH, "the secret's file is not one line of text")
-            self._line = self._make(text)
+            self._line = b"Authorization: %b\r\n" % self._make(text)
             self._text = text
         return self._line
 
+    def hide(self, text: str) -> str:
+        """A target's words without the secret, which it may repeat."""
+        encoded = self._line.decode().strip().rpartition(" ")[2]
+        for secret in (self._text, encoded):
+            if secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+def authorization(service: Service, url: str) -> Authorization | None:
+    """How a service is authorised: by a file, by credentials in its URL, or not at all."""
+    if service.bearer_token_file is not None:
+        return Authorization(_secret_in(service.bearer_token_file), _bearer)
+    if service.basic_auth_password_file is not None:
+        user = service.basic_auth_username or ""
+        password = _secret_in(service.basic_auth_password_file)
+        return Authorization(password, lambda text: _basic(user, text))
+    parts = urlsplit(url)
+    if parts.username is None and parts.password is None:
+        return None
+    user, secret = unquote(parts.username or ""), unquote(parts.password or "")
+    return Authorization(lambda: secret, lambda text: _basic(user, text))
+
+
+def _secret_in(file: Path) -> Callable[[], str]:
+    watched = Watched(file)
+
+    def read() -> str:
+        try:
+            text = watched.text()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise ProbeFailure(Reason.AUTH, f"the secret's file cannot be read: {why}") from None
+        # Anything but one line would let a file write headers of its own.
+        if not text or not text.isprintable():
+            raise ProbeFailure(Reason.AUTH, "the secret's file is not one line of text")
+        return text
+
+    return read
+
 
 def _bearer(token: str) -> bytes:
-    return b"Authorization: Bearer %b\r\n" % token.encode()
+    """RFC 6750, 2.1."""
+    return b"Bearer %b" % token.encode()
 
 
 def _basic(user: str, password: str) -> bytes:
     """RFC 7617."""
-    return b"Authorization: Basic %b\r\n" % base64.b64encode(f"{user}:{password}".encode())
+    return b"Basic %b" % base64.b64encode(f"{user}:{password}".encode())

@@ -11,17 +11,20 @@ from exporter.probers.result import Reason
 # zlib: 15 bits of window, plus 32 to tell gzip from zlib by itself.
 _GZIP_OR_ZLIB = 15 + 32
 _RAW_DEFLATE = -15
+# Each is a decompressor to set up, so thousands of tiny ones would be a bomb of another kind.
+_MAX_MEMBERS = 100
 
 
 class Decoder:
     """Decompresses gzip (RFC 1952) and deflate (RFC 1950, or RFC 1951 as many servers send it)."""
 
-    __slots__ = ("_name", "_started", "_zlib")
+    __slots__ = ("_members", "_name", "_started", "_zlib")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._started = False
+        self._members = 1
 
     def decode(self, data: bytes, limit: int) -> bytes:
         """Decompress, to no more than `limit` bytes; raise ProbeFailure on what is not valid."""
@@ -40,6 +43,9 @@ class Decoder:
                 break
             data = self._zlib.unused_data
             if data:
+                self._members += 1
+                if self._members > _MAX_MEMBERS:
+                    raise ProbeFailure(Reason.TOO_LARGE, f"over {_MAX_MEMBERS} gzip members")
                 # gzip files may be members put together (RFC 1952, 2.2).
                 self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
         return decoded

@@ -43,7 +43,7 @@ class HttpProber:
         self._inspector = Inspector()
         self._families = Families(service.preferred_ip_protocol, service.ip_protocol_fallback)
         self._literal = literal(self._origin.host, self._origin.port)
-        self._checks = Checks(service)
+        self._checks = Checks(service, self._hide)
         self._redirects = Redirects(service)
         self._reading = Reading(
             service.header_size_limit,
@@ -66,7 +66,7 @@ class HttpProber:
             answer = await self._ask(seen, started + timeout)
             health, detail = self._checks.judge(answer)
         except ProbeFailure as failure:
-            reason, detail = failure.reason, failure.detail
+            reason, detail = failure.reason, self._hide(failure.detail)
             seen.failed_due_to_regex = isinstance(failure, RegexFailure)
         # The answer's last byte ends the probe, not what we make of it or do in between.
         ended = seen.ended_at or now()
@@ -82,15 +82,20 @@ class HttpProber:
         if self._owns_network:
             self._network.close()
 
+    def _hide(self, text: str) -> str:
+        return text if self._authorization is None else self._authorization.hide(text)
+
     # --- one probe ------------------------------------------------------------------------------
 
     async def _ask(self, seen: Measurement, deadline: float) -> Response:
         """The answer, after redirects."""
         request, payload = self._request, self._payload
         if self._authorization is not None:
-            payload = request.payload(self._authorization())
+            payload = request.payload(self._authorization.line())
         while True:
             answer = await self._answer_of(request.origin, payload, seen, deadline)
+            if not 300 <= answer.status < 400:
+                return answer
             following = self._redirects.next(
                 answer.status, answer.headers, request, seen.redirects, self._origin
             )
@@ -99,13 +104,13 @@ class HttpProber:
             seen.redirects += 1
             request, payload = following, following.payload()
             if self._authorization is not None and request.origin == self._origin:
-                payload = request.payload(self._authorization())
+                payload = request.payload(self._authorization.line())
 
     async def _answer_of(
         self, origin: Origin, payload: bytes, seen: Measurement, deadline: float
     ) -> Response:
         """The answer of an origin, at the first of its addresses that can be connected to."""
-        at_home = origin == self._origin
+        at_home = origin is self._origin or origin == self._origin
         if self._kept is not None and at_home:
             answer = await self._answer_again(payload, seen, deadline)
             if answer is not None:
