@@ -193,7 +193,7 @@ def _channels_are_known_and_used(platform: Platform) -> Iterator[Problem]:
 def _incidents_cover_one_service(platform: Platform) -> Iterator[Problem]:
     """Whoever acknowledges an incident must have seen all that it covers."""
     incidents = {channel.name for channel in platform.channels if isinstance(channel, PagerDuty)}
-    for severity in _sound(platform.severities):
+    for severity in _with(platform.severities, "name", "channels", "group_by"):
         if incidents & set(severity.channels) and not {"alertname", "service"} <= set(
             severity.group_by
         ):

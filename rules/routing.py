@@ -16,7 +16,9 @@ TEMPLATES = "templates/*.tmpl"
 UNROUTED = "unrouted"
 DEAD_MANS_SWITCH = "dead-mans-switch"
 BUSINESS_HOURS = "business-hours"
-WATCHDOG_INTERVAL = "1m"
+# Alertmanager looks every group_interval whether repeat_interval has passed since the last call was
+# over, so two equal ones call every second time: this calls once a minute.
+_WATCHDOG_TIMES = {"group_wait": "0s", "group_interval": "20s", "repeat_interval": "50s"}
 
 
 def build(platform: Platform) -> Files:
@@ -27,29 +29,22 @@ def build(platform: Platform) -> Files:
         "route": _tree(platform),
         "receivers": _receivers(platform),
     }
-    if any(severity.business_hours_only for severity in _used(platform)):
+    if any(severity.business_hours_only for severity in platform.severities):
         document["time_intervals"] = [_business_hours(platform)]
     return {PATH: yaml_file(document)}
 
 
-def _used(platform: Platform) -> list[Severity]:
-    """The severities in the config's order, whether or not an alert has one today."""
-    return list(platform.severities)
-
-
 def _tree(platform: Platform) -> dict[str, Any]:
-    routes: list[dict[str, Any]] = [
-        {
-            # The one alert without a severity: it says that alerting works, to a machine.
-            "receiver": DEAD_MANS_SWITCH,
-            "matchers": ['severity=""', 'alertname="Watchdog"'],
-            "group_wait": "0s",
-            "group_interval": WATCHDOG_INTERVAL,
-            "repeat_interval": WATCHDOG_INTERVAL,
-        }
-    ]
-    routes.extend(_route(severity) for severity in _used(platform))
+    routes = [_route(severity) for severity in platform.severities]
+    if watchdogs := _watchdogs(platform):
+        # Without a severity: they say that alerting works, to a machine.
+        matchers = ['severity=""', f'alertname=~"{"|".join(watchdogs)}"']
+        routes.insert(0, {"receiver": DEAD_MANS_SWITCH, "matchers": matchers, **_WATCHDOG_TIMES})
     return {"receiver": UNROUTED, "group_by": ["alertname"], "routes": routes}
+
+
+def _watchdogs(platform: Platform) -> list[str]:
+    return [alert.name for alert in platform.alerts if alert.severity is None]
 
 
 def _route(severity: Severity) -> dict[str, Any]:
@@ -70,14 +65,11 @@ def _receivers(platform: Platform) -> list[dict[str, Any]]:
     # What no route claims is nobody's alert, so it goes where people read, not where it pages.
     emails = [channel for channel in platform.channels if isinstance(channel, Email)]
     fallback: list[Channel] = list(emails) or list(platform.channels[:1])
-    receivers = [
-        _receiver(UNROUTED, fallback),
-        {
-            "name": DEAD_MANS_SWITCH,
-            "webhook_configs": [{"url": platform.dead_mans_switch, "send_resolved": False}],
-        },
-    ]
-    for severity in _used(platform):
+    receivers = [_receiver(UNROUTED, fallback)]
+    if _watchdogs(platform):
+        webhook = {"url": platform.dead_mans_switch, "send_resolved": False}
+        receivers.append({"name": DEAD_MANS_SWITCH, "webhook_configs": [webhook]})
+    for severity in platform.severities:
         told = [channel for channel in platform.channels if channel.name in severity.channels]
         receivers.append(_receiver(severity.name, told))
     return receivers
@@ -121,9 +113,9 @@ def _slack(channel: Slack) -> dict[str, Any]:
         "channel": channel.channel,
         "send_resolved": True,
         "color": '{{ template "monitoring.slack.color" . }}',
-        "title": '{{ template "monitoring.title" . }}',
+        "title": '{{ template "monitoring.slack.title" . }}',
         "title_link": '{{ template "monitoring.link" . }}',
-        "fallback": '{{ template "monitoring.title" . }}',
+        "fallback": '{{ template "monitoring.slack.title" . }}',
         "text": '{{ template "monitoring.slack.text" . }}',
     }
 

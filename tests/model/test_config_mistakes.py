@@ -344,6 +344,14 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         ["PagerDuty: url: must start with http:// or https://"],
     ),
     (
+        "an incident that would cover several services",
+        {
+            "channels": '(PagerDuty(routing_key_file="/f"),)',
+            "severities": severity(channels='("pagerduty",)', group_by='("alertname",)'),
+        },
+        ['group_by must hold "alertname" and "service"'],
+    ),
+    (
         "a contact that cannot be reached",
         {"contacts": '(Contact(role="lead", title="Lead"),)'},
         ["give an email address or a phone number"],
