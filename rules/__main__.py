@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -34,9 +35,12 @@ def main(*, check: bool, output: Path) -> None:
     if check:
         _compare(files, output)
         return
-    changed = write(files, output)
+    try:
+        changed = write(files, output)
+    except OSError as error:
+        _fail(f"nothing was written: {error}")
     for path in changed:
-        click.echo(f"  wrote {path}")
+        click.echo(f"  {'wrote' if path in files else 'removed'} {path}")
     unchanged = len(files) - len([path for path in changed if path in files])
     took = time.monotonic() - started
     click.echo(f"{len(changed)} changed, {unchanged} unchanged, in {took:.1f} s")
@@ -75,7 +79,7 @@ def _compare(files: Files, output: Path) -> None:
     click.echo(f"  ok   {len(files)} generated files are what the config says")
 
 
-def _fail(text: str) -> None:
+def _fail(text: str) -> NoReturn:
     click.echo(f"rules: {text}", err=True)
     sys.exit(1)
 

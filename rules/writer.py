@@ -18,12 +18,16 @@ def differences(files: Files, root: Path) -> list[str]:
     """How the disk differs from what was generated, as unified diffs; empty if it does not."""
     found = []
     for path, text in sorted(files.items()):
-        file = root / path
-        current = file.read_text(encoding="utf-8") if file.exists() else ""
+        current = _current(root / path)
         if current != text:
-            found.append(_diff(path, current, text))
+            found.append(_diff(path, current or "", text))
     found.extend(f"{path}: is no longer generated" for path in leftovers(files, root))
     return found
+
+
+def _current(file: Path) -> str | None:
+    """A file's text, None if there is none. An edit may have left something other than UTF-8."""
+    return file.read_bytes().decode(errors="replace") if file.exists() else None
 
 
 def leftovers(files: Files, root: Path) -> list[str]:
@@ -64,11 +68,7 @@ def write(files: Files, root: Path) -> list[str]:
     Everything is written beside its place first, so that a full disk changes nothing.
     Raises OSError.
     """
-    changed = [
-        path
-        for path, text in sorted(files.items())
-        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
-    ]
+    changed = [path for path, text in sorted(files.items()) if _current(root / path) != text]
     staged: list[tuple[Path, Path]] = []
     try:
         for path in changed:
