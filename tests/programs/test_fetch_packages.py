@@ -199,6 +199,6 @@ def test_an_ordinary_user_fetches_and_runs_servers(place: Path) -> None:
         text=True,
         check=False,
     )
-    assert result.stderr == ""
+    assert set(result.stderr.splitlines()) <= {"fetching redis-server …"}
     assert result.stdout.startswith("1 True ")
     assert stat.S_IMODE((home / ".cache" / "tickettoken-monitoring").stat().st_mode) == 0o755
