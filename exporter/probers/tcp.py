@@ -85,6 +85,7 @@ class TcpProber:
             finally:
                 connection.close()
                 seen.connected(connection)
+                del connection  # it holds the failure, which holds this frame: work for the gc
 
     def _connection(self) -> Connection:
         security = None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
 
 import pytest
 from certificates import Authorities
-from scripted_server import HEALTHY, Client, probe, serving, value
+from scripted_server import HEALTHY, Client, Script, probe, serving, value
 
 from exporter.probers.http import HttpProber, Network
+from exporter.probers.http.connection import Connection
 from exporter.probers.http.resolve import Addresses, Resolver
+from exporter.probers.http.response import Response
 from exporter.probers.result import ProbeResult, Reason
 from model import names
 from model.targets import Service
@@ -369,3 +372,37 @@ async def test_tls_connection_is_kept(tmp_path_factory: pytest.TempPathFactory) 
         assert value(result, names.PROBE_HTTP_SSL) == 1
         assert value(result, names.PROBE_SSL_EARLIEST_CERT_EXPIRY) is not None
     assert value(results[1], names.PROBE_HTTP_DURATION, "tls") == 0
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+async def garbage(client: Client) -> None:
+    await client.request()
+    await client.send(b"garbage")
+
+
+async def cut_off(client: Client) -> None:
+    await client.request()
+    await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+
+async def too_large(client: Client) -> None:
+    await client.answer(b"x" * 2_000_000)
+
+
+@pytest.mark.parametrize("script", [healthy, silent, garbage, cut_off, too_large])
+async def test_a_probe_leaves_no_work_for_the_garbage_collector(script: Script) -> None:
+    """Which would otherwise stop all probes for milliseconds, now and then."""
+    async with serving(script) as served:
+        one = prober(served.url)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                await one.probe(0.1)
+            left = [each for each in gc.get_objects() if isinstance(each, (Connection, Response))]
+        finally:
+            gc.enable()
+        await one.close()
+    assert left == []

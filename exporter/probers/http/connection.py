@@ -183,7 +183,8 @@ class Connection:
                     # It spoke before it was asked: that edge will not come again.
                     self._watch(READ)
         except ProbeFailure as failure:
-            self._end(at, failure)
+            # Its traceback holds this frame, and we hold it: work for the gc, of no use to anybody.
+            self._end(at, failure.with_traceback(None))
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             self._wait(error)
         except OSError as error:

@@ -136,6 +136,7 @@ class HttpProber:
                 connection.close()
                 answer.let_go()
                 seen.add(connection, answer)
+                del connection  # it holds the failure, which holds this frame: work for the gc
         raise AssertionError("there is always a last address, and it returns or raises")
 
     async def _answer_again(
@@ -161,6 +162,7 @@ class HttpProber:
             connection.close()
             answer.let_go()
             seen.add(connection, answer)
+            del connection  # as above
 
     def _connection(
         self, answer: Response, payload: bytes, security: Security | None, *, keep: bool

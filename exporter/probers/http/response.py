@@ -103,12 +103,9 @@ class Response:
             self._check_framing_limit(data)
         else:
             data = self._within_header_limit(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return True
-        except httptools.HttpParserError as error:
-            raise self._told(error) from None
+        failure = self._parse(data)
+        if failure is not None:
+            raise failure
         return self._complete
 
     def end(self) -> None:
@@ -122,8 +119,23 @@ class Response:
         self.on_message_complete()
 
     def let_go(self) -> None:
-        """Part from the parser, which refers back: a probe should not leave work for the gc."""
+        """Part from what refers back to this, so that a probe leaves no work for the gc."""
         del self._parser
+        self._failure = None
+
+    def _parse(self, data: bytes) -> Exception | None:
+        """Feed the parser; give back what is wrong with the data.
+
+        Raised here, it would have the parser's error as its context, whose traceback keeps the
+        whole probe alive until the gc comes.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._complete = True
+        except httptools.HttpParserError as error:
+            return self._told(error)
+        return None
 
     def _within_header_limit(self, data: bytes) -> bytes:
         limit = self._reading.max_header_bytes
@@ -132,10 +144,9 @@ class Response:
         if self._header_bytes <= limit:
             return data
         left = limit - before
-        try:
-            self._parser.feed_data(data[:left])
-        except httptools.HttpParserError as error:
-            raise self._told(error) from None
+        failure = self._parse(data[:left])
+        if failure is not None:
+            raise failure
         if self._headers_done:
             return data[left:]
         raise ProbeFailure(Reason.TOO_LARGE, f"the headers are over {limit} bytes")
