@@ -13,6 +13,7 @@ import structlog
 
 from exporter.exposition import Fragments, fragments
 from exporter.probers import PROBERS
+from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
 from exporter.probers.result import Sample
 from exporter.runner import Runner
@@ -41,9 +42,9 @@ class Loaded:
         """The target of a name, None if there is none."""
         return next((target for target in self.platform.targets if target.name == name), None)
 
-    def make_prober(self, target: Target) -> Prober:
+    def make_prober(self, target: Target, network: Network) -> Prober:
         """A new prober for one of its targets."""
-        return PROBERS[target.kind](target, self.urls[target.name])
+        return PROBERS[target.kind](target, self.urls[target.name], network)
 
 
 def read_config(path: Path, environment: Mapping[str, str]) -> Loaded:
@@ -72,6 +73,7 @@ class Service:
         self._reloading = asyncio.Lock()
         self.settings = settings
         self.telemetry = Telemetry()
+        self.network = Network()
         self.runner = Runner(self.telemetry)
         self.loaded = loaded
         self.started_at = time.time()
@@ -83,6 +85,7 @@ class Service:
     async def stop(self) -> None:
         """Stop probing."""
         await self.runner.stop()
+        self.network.close()
 
     async def reload(self) -> None:
         """Load the config again, off the event loop; a bad one changes nothing.
@@ -111,7 +114,7 @@ class Service:
         await self.runner.watch(
             Assignment(
                 target=target,
-                make_prober=partial(loaded.make_prober, target),
+                make_prober=partial(loaded.make_prober, target, self.network),
                 key=(target.model_dump_json(), loaded.urls[target.name]),
             )
             for target in loaded.platform.targets

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
 from model.targets import Postgres, Redis, Service, Target
 
 
-def _http(target: Target, url: str) -> Prober:
+def _http(target: Target, url: str, network: Network) -> Prober:
     from exporter.probers.http import HttpProber
 
     assert isinstance(target, Service)
-    return HttpProber(target, url)
+    return HttpProber(target, url, network)
 
 
-def _postgres(target: Target, url: str) -> Prober:
+def _postgres(target: Target, url: str, _network: Network) -> Prober:
     from exporter.probers.postgres import PostgresProber
 
     assert isinstance(target, Postgres)
     return PostgresProber(target, url)
 
 
-def _redis(target: Target, url: str) -> Prober:
+def _redis(target: Target, url: str, _network: Network) -> Prober:
     from exporter.probers.redis import RedisProber
 
     assert isinstance(target, Redis)
     return RedisProber(target, url)
 
 
-# Each imports its library when it is first used: a config without Redis pays nothing for it.
-PROBERS: Mapping[str, Callable[[Target, str], Prober]] = {
+# Makes a target's prober from its URL and the network that all probers share. Each imports its
+# library when it is first used: a config without Redis pays nothing for it.
+PROBERS: Mapping[str, Callable[[Target, str, Network], Prober]] = {
     Service.kind: _http,
     Postgres.kind: _postgres,
     Redis.kind: _redis,

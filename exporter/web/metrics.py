@@ -84,7 +84,7 @@ async def _probe(request: web.Request) -> web.Response:
             text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}'
             " targets are named, never given by URL"
         )
-    prober = service.loaded.make_prober(target)
+    prober = service.loaded.make_prober(target, service.network)
     timeout = _deadline(request, target.timeout.total_seconds())
     try:
         result = await service.runner.probe(prober, timeout)
