@@ -122,6 +122,8 @@ def test_hosts_of_registries_are_told_from_others(text: str, found: bool) -> Non
 
 def texts() -> Iterator[tuple[str, str]]:
     for path in tracked():
+        if ROOT / path == Path(__file__).resolve():
+            continue  # it has to show what it looks for
         try:
             yield path, (ROOT / path).read_text()
         except UnicodeDecodeError:
