@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from urllib.parse import unquote, urlsplit
 
 from exporter.probers.result import Reason
 
@@ -24,6 +25,16 @@ class ProbeFailure(Exception):  # noqa: N818 - it is a result, in the words of t
 def clean(text: str) -> str:
     """Text that a target may have chosen, made safe to print: one line, at most 200 characters."""
     return _NOT_PRINTABLE.sub(" ", text).strip()[:_LONGEST_DETAIL]
+
+
+def without_password(text: str, url: str) -> str:
+    """A target's words without its password: servers and proxies may repeat what they were sent."""
+    password = urlsplit(url).password
+    if not password:
+        return text
+    for form in {password, unquote(password)}:
+        text = text.replace(form, "***")
+    return text
 
 
 def from_os_error(error: OSError) -> ProbeFailure:

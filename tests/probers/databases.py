@@ -60,11 +60,12 @@ async def no_socket_or_task_left() -> AsyncIterator[None]:
     Without the garbage collector: what only it closes stays open for minutes.
     """
     gc.collect()
+    # The loop hands a socket back a round or two after it was told to.
+    await asyncio.sleep(0.05)
     before, tasks = sockets(), asyncio.all_tasks()
     gc.disable()
     try:
         yield
-        # The loop hands a socket back a round or two after it was told to.
         await asyncio.sleep(0.05)
         assert sockets() == before
         assert asyncio.all_tasks() == tasks
