@@ -39,6 +39,7 @@ def discovered(target: Service, url: str) -> dict[str, object]:
         "labels": {
             "service": target.name,
             "__scheme__": parts.scheme,
-            "__metrics_path__": target.metrics_path,
+            # A service behind a gateway has its path in the URL, as when it is probed.
+            "__metrics_path__": f"{parts.path.rstrip('/')}{target.metrics_path}",
         },
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+from exporter.web.keys import SERVICE
 
 _CODES = {
     400: "VALIDATION_ERROR",
@@ -23,9 +26,15 @@ _CODES = {
 log = structlog.get_logger("exporter.web")
 
 
+def iso(unix: float) -> str:
+    """A time in unix seconds, as ISO 8601 in UTC."""
+    text = datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
 def now() -> str:
     """The time, as ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(time.time())
 
 
 def error_response(
@@ -58,5 +67,6 @@ async def errors_in_shape(request: web.Request, handler: Handler) -> web.StreamR
         }
         return error_response(request, error.status, error.text or error.reason, kept)
     except Exception:
+        request.app[SERVICE].telemetry.errors.labels("web").inc()
         log.exception("a request has failed", method=request.method, path=request.path)
         return error_response(request, 500, "an error inside the exporter; its log says more")

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
-from exporter.web.errors import now
+from exporter.web.errors import iso, now
 from exporter.web.keys import SERVICE
 from model.targets import Service
 
@@ -75,22 +75,14 @@ def _state(shot: TargetSnapshot) -> dict[str, Any]:
 
 
 def _details(shot: TargetSnapshot) -> dict[str, Any]:
-    if shot.result is None:
+    if shot.result is None or shot.since is None:
         return {"message": "no result that is recent enough"}
-    details: dict[str, Any] = {"lastChecked": shot.result.ended_at, "since": shot.since}
+    details = {"lastChecked": iso(shot.result.ended_at), "since": iso(shot.since)}
     if shot.result.reason is not None:
-        details |= {"reason": shot.result.reason.value, "message": shot.result.detail}
-    return {
-        key: _iso(value) if isinstance(value, float) else value for key, value in details.items()
-    }
-
-
-def _iso(unix: float) -> str:
-    from datetime import UTC, datetime
-
-    return (
-        datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+        details["reason"] = shot.result.reason.value
+    if shot.result.detail:
+        details["message"] = shot.result.detail
+    return details
 
 
 async def _status(_request: web.Request) -> web.Response:

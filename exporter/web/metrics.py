@@ -33,6 +33,7 @@ def routes() -> list[web.RouteDef]:
     on_demand = asyncio.Semaphore(_MOST_ON_DEMAND)
 
     async def probe(request: web.Request) -> web.Response:
+        require_scraper(request, request.app[SERVICE].settings)
         if on_demand.locked():
             raise web.HTTPServiceUnavailable(
                 text="too many probes on demand are under way", headers={"Retry-After": "1"}
@@ -61,11 +62,19 @@ async def _metrics(request: web.Request) -> web.Response:
     require_scraper(request, service.settings)
     body = exposition(service)
     headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
-    if len(body) >= _WORTH_COMPRESSING and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(body) >= _WORTH_COMPRESSING and _takes_gzip(request):
         # zlib lets go of the interpreter: in a thread it does not hold the event loop.
         body = await asyncio.to_thread(_gzip, body)
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=body, headers=headers)
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    for offer in request.headers.get("Accept-Encoding", "").lower().split(","):
+        coding, _, weight = offer.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
 
 
 def _gzip(body: bytes) -> bytes:
@@ -75,14 +84,13 @@ def _gzip(body: bytes) -> bytes:
 
 async def _probe(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    require_scraper(request, service.settings)
     name = request.query.get("target", "")
     target = service.loaded.target(name)
     if target is None:
         known = [target.name for target in service.loaded.platform.targets]
         raise web.HTTPNotFound(
-            text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}'
-            " targets are named, never given by URL"
+            text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}; '
+            "targets are given by name, never by URL"
         )
     prober = service.loaded.make_prober(target, service.network)
     timeout = _deadline(request, target.timeout.total_seconds())
