@@ -40,9 +40,10 @@ async def serve(
     stop = asyncio.Event()
     background = asyncio.create_task(service.telemetry.watch_event_loop())
     try:
+        # First: SIGHUP would end a process that does not handle it yet.
+        _handle_signals(stop, service)
         port = await _listen(runner, settings)
         await service.start()
-        _handle_signals(stop, service)
         log.info(
             "serving",
             address=f"{settings.host}:{port}",
