@@ -66,6 +66,8 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> int:
         await site.start()
     except OSError as error:
         raise CannotListenError(_why(error, settings)) from None
+    except UnicodeError:  # of the codec that names of hosts go through
+        raise CannotListenError(f"{settings.host[:50]} cannot be a host: check HOST") from None
     port: int = runner.addresses[0][1]
     return port
 

@@ -9,7 +9,7 @@ true (`rules/unit_tests.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -45,6 +45,7 @@ class Comparison(StrEnum):
     GREATER_OR_EQUAL = ">="
 
 
+@dataclass(frozen=True)
 class Expr:
     """A PromQL expression of type instant vector (or scalar where `labels` is empty)."""
 
@@ -54,8 +55,9 @@ class Expr:
         raise NotImplementedError
 
     def children(self) -> tuple[Expr, ...]:
-        """The expressions that it is made of."""
-        return ()
+        """The expressions that it is made of, in the order of its fields."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(value for value in values if isinstance(value, Expr))
 
     def walk(self) -> Iterator[Expr]:
         """This expression and all inside it, outermost first."""
@@ -143,9 +145,6 @@ class OverRange(Expr):
     def labels(self) -> frozenset[str]:
         return self.inner.labels
 
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
-
     def __str__(self) -> str:
         return f"{self.function}({self.inner}[{prometheus(self.length)}])"
 
@@ -168,9 +167,6 @@ class Aggregate(Expr):
     def labels(self) -> frozenset[str]:
         return frozenset(self.by)
 
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
-
     def __str__(self) -> str:
         by = f" by ({', '.join(self.by)}) " if self.by else ""
         return f"{self.operator.value}{by}({self.inner})"
@@ -185,9 +181,6 @@ class Count(Expr):
     @cached_property
     def labels(self) -> frozenset[str]:
         return frozenset()
-
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
 
     def __str__(self) -> str:
         return f"count({self.inner})"
@@ -208,9 +201,6 @@ class HistogramQuantile(Expr):
     def labels(self) -> frozenset[str]:
         return self.inner.labels - {"le"}
 
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
-
     def __str__(self) -> str:
         return f"histogram_quantile({self.quantile}, {self.inner})"
 
@@ -224,9 +214,6 @@ class TimeUntil(Expr):
     @cached_property
     def labels(self) -> frozenset[str]:
         return self.inner.labels
-
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
 
     def __str__(self) -> str:
         return f"{_operand(self.inner)} - time()"
@@ -246,9 +233,6 @@ class OrZero(Expr):
     @cached_property
     def labels(self) -> frozenset[str]:
         return frozenset()
-
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
 
     def __str__(self) -> str:
         return f"({self.inner} or vector(0))"
@@ -271,9 +255,6 @@ class Unless(Expr):
     @cached_property
     def labels(self) -> frozenset[str]:
         return self.left.labels
-
-    def children(self) -> tuple[Expr, ...]:
-        return (self.left, self.right)
 
     def __str__(self) -> str:
         on = f"unless on ({', '.join(self.on)})"
@@ -308,9 +289,6 @@ class Threshold(Expr):
     @cached_property
     def labels(self) -> frozenset[str]:
         return self.inner.labels
-
-    def children(self) -> tuple[Expr, ...]:
-        return (self.inner,)
 
     def __str__(self) -> str:
         return f"{_operand(self.inner)} {self.comparison.value} {self.threshold:f}"
