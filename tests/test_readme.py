@@ -1,0 +1,54 @@
+"""What the README shows can be pasted as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from model.load import load
+from rules.compile import compile_files
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def snippets() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def pasted(tmp_path: Path) -> Path:
+    service, alert = snippets()
+    config = (ROOT / "config.py").read_text()
+    for opening, snippet in (("SERVICES = (\n", service), ("ALERTS = (\n", alert)):
+        assert config.count(opening) == 1
+        config = config.replace(opening, opening + snippet)
+    path = tmp_path / "config.py"
+    path.write_text(config)
+    return path
+
+
+def test_the_service_and_the_alert_of_the_readme_are_one_entry_each_and_everything_follows(
+    tmp_path: Path,
+) -> None:
+    files = compile_files(load(pasted(tmp_path)))
+    for path in ("rules/generated/availability.test.yml", "grafana/dashboards/overview.json"):
+        assert "refund-service" in files[path]
+    rules = yaml.safe_load(files["rules/generated/databases.rules.yml"])["groups"][0]["rules"]
+    assert rules[0]["alert"] == "RedisConnectionsHigh"
+    assert "RedisConnectionsHigh" in files["rules/generated/databases.test.yml"]
+    assert "RedisConnectionsHigh" in files["grafana/dashboards/overview.json"]
+
+
+def test_every_target_of_make_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert {"demo", "test", "run", "rules", "check"} <= named
+    assert named <= targets
+
+
+def test_every_file_that_a_document_links_to_exists() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
