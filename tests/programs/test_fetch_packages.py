@@ -19,7 +19,11 @@ from programs.sources import distribution
 REPOSITORY = Path(__file__).parents[2]
 SMALL = "redis-tools"
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
-FETCH_SMALL = f"from programs import fetch; print(fetch(['{SMALL}']).program('redis-cli'))"
+# A shell's background job, such as a CI's, starts with SIGINT ignored.
+FETCH_SMALL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    f"from programs import fetch; print(fetch(['{SMALL}']).program('redis-cli'))"
+)
 
 pytestmark = [pytest.mark.usefixtures("debian"), pytest.mark.timeout(300)]
 
