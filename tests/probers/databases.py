@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,10 @@ def on_uvloop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        uvloop.run(test(*args, **kwargs))
+        with warnings.catch_warnings():
+            # As an error it would stop uvloop from closing what a failed test has left open.
+            warnings.simplefilter("default", ResourceWarning)
+            uvloop.run(test(*args, **kwargs))
 
     return run
 
@@ -63,14 +67,20 @@ async def no_socket_or_task_left() -> AsyncIterator[None]:
     # The loop hands a socket back a round or two after it was told to.
     await asyncio.sleep(0.05)
     before, tasks = sockets(), asyncio.all_tasks()
+    # What nobody has looked at, such as a task's exception, goes to the loop.
+    complaints: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
     gc.disable()
     try:
         yield
         await asyncio.sleep(0.05)
         assert sockets() == before
         assert asyncio.all_tasks() == tasks
+        assert complaints == []
     finally:
         gc.enable()
+        loop.set_exception_handler(None)
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -87,11 +97,13 @@ async def listening(handler: Handler) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def interfering(port: int, when: bytes, how: Literal["swallow", "cut"]) -> AsyncIterator[int]:
-    """The port of a proxy that swallows what holds certain bytes, or cuts the connection then."""
+    """The port of a proxy that, once a client sends certain bytes, swallows them or cuts it off."""
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, when: bytes | None
+    ) -> None:
         while data := await reader.read(65536):
-            if when in data:
+            if when is not None and when in data:
                 if how == "swallow":
                     continue
                 break
@@ -102,8 +114,8 @@ async def interfering(port: int, when: bytes, how: Literal["swallow", "cut"]) ->
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(forward(reader, up_writer))
-                group.create_task(forward(up_reader, writer))
+                group.create_task(forward(reader, up_writer, when))
+                group.create_task(forward(up_reader, writer, None))
         except* ConnectionError:
             pass
         finally:

@@ -233,6 +233,27 @@ async def test_a_query_that_never_comes_back_is_a_timeout_and_counts_as_over_eve
 
 
 @on_uvloop
+async def test_a_server_that_is_stopped_in_the_middle_of_a_query_holds_up_nothing(
+    server: Postgres,
+) -> None:
+    """It cannot be asked to cancel the query either, as psycopg would."""
+    async with (
+        nothing_left_behind(server),
+        interfering(server.port, b"SELECT 1\0", "swallow") as port,
+    ):
+        try:
+            async with no_socket_or_task_left():
+                task = asyncio.create_task(probe(through(port, server), 0.6))
+                await asyncio.sleep(0.3)
+                server.pause()
+                assert_down(await task, Reason.TIMEOUT)
+                # The proxy's own connection to the server ends with ours.
+                await asyncio.sleep(0.1)
+        finally:
+            server.resume()
+
+
+@on_uvloop
 async def test_a_connection_that_breaks_is_down(server: Postgres) -> None:
     async with nothing_left_behind(server), interfering(server.port, b"SELECT 1\0", "cut") as port:
         result = await probe(through(port, server))
