@@ -12,7 +12,7 @@ from model.people import (
     Severity,
     Slack,
 )
-from model.platform import Platform, Prometheus
+from model.platform import BasicAuth, Platform, Prometheus
 from model.promql import (
     CONFIG_SHA256,
     Aggregate,
@@ -34,6 +34,7 @@ __all__ = [
     "Aggregate",
     "Alert",
     "Always",
+    "BasicAuth",
     "BusinessHours",
     "Contact",
     "Count",

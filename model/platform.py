@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from model.alerts import Alert
 from model.declared import Declared, Problem, nearest, refused, suggestion
@@ -28,15 +28,24 @@ JOB = "monitoring-service"
 SERVICES_JOB = "services"
 
 
+class BasicAuth(Declared):
+    """Credentials of HTTP basic authentication; the password stands in a file, never here."""
+
+    username: str = Field(min_length=1, pattern=r"^[^:]*$")
+    password_file: str
+
+
 class Prometheus(Declared):
     """How Prometheus watches: where the exporter's replicas are, how often, whom it alerts.
 
-    `exporters`, `prometheus` and `alertmanagers` are lists of host:port.
+    `exporters`, `prometheus` and `alertmanagers` are lists of host:port. `exporter_auth` is what
+    Prometheus and Alertmanager show the exporter where its METRICS_BASIC_AUTH is set.
     """
 
     exporters: tuple[str, ...] = ("monitoring-service:3017",)
     prometheus: tuple[str, ...] = ("prometheus:9090",)
     alertmanagers: tuple[str, ...] = ("alertmanager:9093",)
+    exporter_auth: BasicAuth | None = None
     scrape_interval: Duration = seconds(5)
     evaluation_interval: Duration = seconds(5)
     # The services' own metrics are many, and no page waits for them.

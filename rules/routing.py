@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from model.durations import prometheus
 from model.people import Channel, Email, PagerDuty, Severity, Slack
 from model.platform import Platform
 from rules.output import Files, yaml_file
+from rules.scrape import basic_auth
 
 PATH = "alertmanager/alertmanager.yml"
 TEMPLATES = "templates/*.tmpl"
@@ -67,12 +69,20 @@ def _receivers(platform: Platform) -> list[dict[str, Any]]:
     fallback: list[Channel] = list(emails) or list(platform.channels[:1])
     receivers = [_receiver(UNROUTED, fallback)]
     if _watchdogs(platform):
-        webhook = {"url": platform.dead_mans_switch, "send_resolved": False}
-        receivers.append({"name": DEAD_MANS_SWITCH, "webhook_configs": [webhook]})
+        receivers.append({"name": DEAD_MANS_SWITCH, "webhook_configs": [_watchdog(platform)]})
     for severity in platform.severities:
         told = [channel for channel in platform.channels if channel.name in severity.channels]
         receivers.append(_receiver(severity.name, told))
     return receivers
+
+
+def _watchdog(platform: Platform) -> dict[str, Any]:
+    webhook: dict[str, Any] = {"url": platform.dead_mans_switch, "send_resolved": False}
+    # The exporter's credentials are for the exporter alone.
+    own = urlsplit(platform.dead_mans_switch).netloc in platform.watched_by.exporters
+    if own and (authorised := basic_auth(platform)):
+        webhook["http_config"] = authorised
+    return webhook
 
 
 def _receiver(name: str, channels: Iterable[Channel]) -> dict[str, Any]:

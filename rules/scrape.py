@@ -34,12 +34,13 @@ def build(platform: Platform) -> Files:
 def _jobs(platform: Platform) -> list[dict[str, Any]]:
     watched = platform.watched_by
     services_interval = watched.services_scrape_interval
+    authorised = basic_auth(platform)
     discovery = [
-        {"url": f"http://{exporter}/api/sd/services", "refresh_interval": "30s"}
+        {"url": f"http://{exporter}/api/sd/services", "refresh_interval": "30s", **authorised}
         for exporter in watched.exporters
     ]
     return [
-        {"job_name": JOB, **_static(watched.exporters)},
+        {"job_name": JOB, **authorised, **_static(watched.exporters)},
         {
             "job_name": SERVICES_JOB,
             "scrape_interval": prometheus(services_interval),
@@ -50,6 +51,14 @@ def _jobs(platform: Platform) -> list[dict[str, Any]]:
         {"job_name": "prometheus", **_static(watched.prometheus)},
         {"job_name": "alertmanager", **_static(watched.alertmanagers)},
     ]
+
+
+def basic_auth(platform: Platform) -> dict[str, Any]:
+    """What a client of the exporter is configured with where it asks for basic auth."""
+    auth = platform.watched_by.exporter_auth
+    if auth is None:
+        return {}
+    return {"basic_auth": {"username": auth.username, "password_file": auth.password_file}}
 
 
 def _static(addresses: tuple[str, ...]) -> dict[str, Any]:
