@@ -189,6 +189,8 @@ def nobodys_python() -> str:
 def test_an_ordinary_user_fetches_and_runs_servers(place: Path) -> None:
     home = place / "home"
     home.mkdir()
+    # The checkout may lie where only root may look, such as below /root.
+    shutil.copytree(REPOSITORY / "programs", home / "programs")
     os.chown(home, 65534, 65534)
     code = (
         "from pathlib import Path; from programs import Postgres, Redis, find\n"
@@ -198,7 +200,7 @@ def test_an_ordinary_user_fetches_and_runs_servers(place: Path) -> None:
     result = subprocess.run(
         [*AS_NOBODY, nobodys_python(), "-B", "-c", code],
         cwd=home,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(REPOSITORY)},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(home)},
         capture_output=True,
         text=True,
         check=False,
