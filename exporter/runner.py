@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from exporter.clock import Clock
 from exporter.exposition import Fragments
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason
@@ -29,6 +30,7 @@ class Runner:
         self._events = WatchEvents(
             self.probe, telemetry.probe_start_delay.observe, telemetry.errors.labels("prober").inc
         )
+        self._clock = Clock()
         self._watches: dict[str, Watch] = {}
         self._stopped = False
 
@@ -64,7 +66,7 @@ class Runner:
             watch = self._watches.get(target.name)
             if watch is None or watch.key != assignment.key:
                 try:
-                    watch = Watch(assignment, self._events)
+                    watch = Watch(assignment, self._clock, self._events)
                 except ValueError as error:
                     problems.append(Problem(f"{target.name}: {error}", target.place))
                     continue
