@@ -6,7 +6,7 @@ never holds the event loop that times the probes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from exporter.probers.result import ProbeResult, Sample
@@ -129,17 +129,32 @@ def fragments(samples: Iterable[Sample], target: str) -> dict[str, bytes]:
     return Renderer(target).fragments(samples)
 
 
-def join(families: Iterable[Metric], targets: Iterable[Fragments]) -> bytes:
-    """All targets' fragments as one exposition, family by family; empty families are left out."""
+# Targets whose lines are looked at together: as many as the processor's cache holds. All 10,000 at
+# once take twice as long.
+_TOGETHER = 250
+
+
+def join(families: Iterable[Metric], targets: Sequence[Fragments]) -> list[bytes]:
+    """All targets' fragments family by family, in pieces; families without lines are left out."""
+    columns: dict[str, list[bytes]] = {}
+    for begin in range(0, len(targets), _TOGETHER):
+        for name, lines in _columns(targets[begin : begin + _TOGETHER]):
+            columns.setdefault(name, []).append(lines)
     pieces: list[bytes] = []
-    everyone = list(targets)
     for metric in families:
-        name = metric.name
-        lines = [found[name] for found in everyone if name in found]
-        if lines:
-            pieces.append(header(metric))
-            pieces.extend(lines)
-    return b"".join(pieces)
+        if metric.name in columns:
+            pieces += (header(metric), *columns[metric.name])
+    return pieces
+
+
+def _columns(targets: Iterable[Fragments]) -> Iterator[tuple[str, bytes]]:
+    """Each family's lines. Targets of one kind have the same families, and are turned at once."""
+    kinds: dict[tuple[str, ...], list[Iterable[bytes]]] = {}
+    for found in targets:
+        kinds.setdefault(tuple(found), []).append(found.values())
+    for names, rows in kinds.items():
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            yield name, b"".join(column)
 
 
 def probe_page(result: ProbeResult) -> bytes:

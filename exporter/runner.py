@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from time import monotonic
 
 import structlog
 
@@ -80,6 +81,7 @@ class Runner:
     async def stop(self) -> None:
         """Stop all clocks and end the probes that are under way."""
         self._stopped = True
+        self._clock.stop()
         watches, self._watches = self._watches, {}
         await _stop(watches.values())
 
@@ -107,12 +109,9 @@ class Runner:
         return tuple(watch.snapshot() for watch in self._watches.values())
 
     def fragments(self) -> list[Fragments]:
-        """The lines of every target that has a fresh result."""
-        return [watch.fragments() for watch in self._watches.values()]
-
-    def counter_fragments(self) -> list[Fragments]:
-        """The lines of the counters, which outlive a stale result."""
-        return [watch.counters for watch in self._watches.values()]
+        """The lines of every target."""
+        now = monotonic()
+        return [watch.fragments(now) for watch in self._watches.values()]
 
 
 async def _stop(watches: Iterable[Watch]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from exporter.exposition import Fragments, fragments
+from exporter.exposition import fragments, join
 from exporter.probers import PROBERS
 from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
@@ -36,7 +36,8 @@ class Loaded:
     platform: Platform
     sha256: str
     urls: Mapping[str, str]
-    info: tuple[Fragments, ...]
+    # What /metrics says of it, whatever the results.
+    info: bytes
 
     def target(self, name: str) -> Target | None:
         """The target of a name, None if there is none."""
@@ -59,7 +60,7 @@ def read_config(path: Path, environment: Mapping[str, str]) -> Loaded:
         fragments([Sample(names.TARGET_INFO, (target.kind, sha256), 1.0)], target.name)
         for target in platform.targets
     )
-    return Loaded(platform, sha256, urls, info)
+    return Loaded(platform, sha256, urls, b"".join(join((names.TARGET_INFO,), info)))
 
 
 class Service:

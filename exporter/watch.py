@@ -85,7 +85,7 @@ class Watch:
         self._slot = self._random_start()
         self._start: Start | None = None
         self._task: asyncio.Task[None] | None = None
-        self._ended = float("-inf")
+        self._stale_at = float("-inf")
         self._counts = {"success": 0, "failure": 0}
         self._result: ProbeResult | None = None
         self._since: float | None = None
@@ -94,7 +94,7 @@ class Watch:
         self._verdict: tuple[Health, Reason | None] | None = None
         self._verdict_samples: tuple[Sample, ...] = ()
         self._fragments: Fragments = {}
-        self.counters: Fragments = {}
+        self._counters: Fragments = {}
 
     def start(self) -> None:
         """Start the clock."""
@@ -109,18 +109,15 @@ class Watch:
             await asyncio.wait([self._task])
         await self._prober.close()
 
-    def fragments(self) -> Fragments:
-        """The lines for a scrape; empty if the last result is too old to speak for the target."""
-        return self._fragments if self._fresh() else {}
+    def fragments(self, now: float) -> Fragments:
+        """The lines for a scrape; only the counters if the last result is too old to speak."""
+        return self._fragments if now <= self._stale_at else self._counters
 
     def snapshot(self) -> TargetSnapshot:
         """What is known of the target now."""
-        if not self._fresh():
+        if monotonic() > self._stale_at:
             return TargetSnapshot(self.target, None, None)
         return TargetSnapshot(self.target, self._result, self._since)
-
-    def _fresh(self) -> bool:
-        return monotonic() - self._ended <= STALE_INTERVALS * self._interval
 
     def _random_start(self) -> float:
         wait = min(self._interval, _LONGEST_FIRST_WAIT)
@@ -140,8 +137,8 @@ class Watch:
     async def _probe_once(self) -> None:
         was_up = self._result is None or self._result.success
         result = await self._events.probe(self._prober, self._timeout)
-        result, self._fragments = self._rendered(result)
-        self._keep(result)
+        result, lines = self._rendered(result)
+        self._keep(result, lines)
         self._schedule(retry_soon=was_up and not result.success)
 
     def _schedule(self, *, retry_soon: bool) -> None:
@@ -155,14 +152,15 @@ class Watch:
             earliest = latest - self._leeway / 2
         self._start_between(earliest, latest)
 
-    def _keep(self, result: ProbeResult) -> None:
+    def _keep(self, result: ProbeResult, lines: Fragments) -> None:
         previous, self._result = self._result, result
-        self._ended = monotonic()
+        self._stale_at = monotonic() + STALE_INTERVALS * self._interval
         if previous is None or previous.health is not result.health:
             self._since = result.ended_at
             self._log_change(previous, result)
         self._counts["success" if result.success else "failure"] += 1
-        self.counters = self._counter_renderer.fragments(self._counter_samples())
+        self._counters = self._counter_renderer.fragments(self._counter_samples())
+        self._fragments = {**lines, **self._counters}
 
     def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
         """The result and its lines; a result that cannot be printed must not stop the clock."""
