@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -111,6 +112,7 @@ class Service:
 
     async def _use(self, loaded: Loaded) -> None:
         await self._watch(loaded)
+        self.runner.limit(loaded.platform.probes_at_once, loaded.platform.probes_at_once_per_host)
         self.loaded = loaded
         self.telemetry.config_info.clear()
         self.telemetry.config_info.labels(loaded.sha256).set(1)
@@ -123,6 +125,7 @@ class Service:
                 target=target,
                 make_prober=partial(loaded.make_prober, target, self.network),
                 key=(target.model_dump_json(), loaded.urls[target.name]),
+                host=urlsplit(loaded.urls[target.name]).hostname or target.name,
             )
             for target in loaded.targets
         )

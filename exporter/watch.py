@@ -14,6 +14,7 @@ from exporter.clock import Clock, Start
 from exporter.exposition import Fragments, Renderer
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason, Sample
+from exporter.slots import Slots, Wait
 from model import names
 from model.targets import Target
 
@@ -40,6 +41,8 @@ class Assignment:
     target: Target
     make_prober: Callable[[], Prober]
     key: Hashable
+    # Whose probes are limited together: the host that it is on.
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,15 @@ class Watch:
     than `retry_interval`.
     """
 
-    def __init__(self, assignment: Assignment, clock: Clock, events: WatchEvents) -> None:
+    def __init__(
+        self, assignment: Assignment, clock: Clock, slots: Slots, events: WatchEvents
+    ) -> None:
         self.target = assignment.target
         self.key = assignment.key
         self._prober = assignment.make_prober()
+        self._host = assignment.host
         self._clock = clock
+        self._slots = slots
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._interval = self.target.interval.total_seconds()
@@ -84,6 +91,8 @@ class Watch:
         self._leeway = max(_LEEWAY * self._interval, _LEAST_LEEWAY)
         self._slot = self._random_start()
         self._start: Start | None = None
+        self._wait: Wait | None = None
+        self._due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._stale_at = float("-inf")
         self._counts = {"success": 0, "failure": 0}
@@ -104,6 +113,8 @@ class Watch:
         """Stop the clock, end a probe that is under way, and give back what the prober holds."""
         if self._start is not None:
             self._start.cancel()
+        if self._wait is not None:
+            self._wait.cancel()
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -131,8 +142,18 @@ class Watch:
             self._slot = self._random_start()
             self.start()
             return
-        self._events.started(late)
+        self._due = monotonic() - late
+        self._wait = self._slots.ask(self._host, self._run)
+
+    def _run(self) -> None:
+        # Waiting for a slot is a late start, and no part of the probe's duration.
+        self._events.started(monotonic() - self._due)
         self._task = self._loop.create_task(self._probe_once())
+        # Not at the end of the task's own code, which does not run if it is cancelled at once.
+        self._task.add_done_callback(self._give_back)
+
+    def _give_back(self, _task: asyncio.Task[None]) -> None:
+        self._slots.release(self._host)
 
     async def _probe_once(self) -> None:
         was_up = self._result is None or self._result.success
