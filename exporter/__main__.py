@@ -13,6 +13,7 @@ from exporter import logs
 from exporter.serve import CannotListenError, serve
 from exporter.service import read_config
 from exporter.settings import SettingsError, read_settings
+from exporter.shard import Shard
 from exporter.version import VERSION
 from model.declared import ConfigError
 from model.load import config_path
@@ -25,20 +26,23 @@ def main() -> None:
 
 
 @main.command("serve")
-def serve_command() -> None:
+@click.option("--shard", metavar="I/N", help="Probe the I-th of N shares of the targets (SHARD).")
+def serve_command(shard: str | None) -> None:
     """Probe the platform and serve /metrics, until SIGTERM. SIGHUP reloads the config.
 
     Settings come from the environment: PORT, HOST, LOG_LEVEL, DATABASE_URL, REDIS_URL, …
     """
-    environment = dict(os.environ)
+    environment = dict(os.environ) | ({"SHARD": shard} if shard is not None else {})
     config = config_path(environment)
     problems: list[str] = []
+    own = Shard()
     try:
         settings = read_settings(environment)
+        own = settings.shard
     except SettingsError as error:
         problems.extend(error.problems)
     try:
-        loaded = read_config(config, environment)
+        loaded = read_config(config, environment, own)
     except (ConfigError, SettingsError) as error:
         problems.extend(str(error).splitlines())
     if problems:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from time import monotonic
 
 import structlog
 
+from exporter.clock import Clock
 from exporter.exposition import Fragments
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason
+from exporter.slots import Slots
 from exporter.telemetry import Telemetry
 from exporter.watch import Assignment, TargetSnapshot, Watch, WatchEvents
 from model.declared import ConfigError, Problem
+from model.platform import DEFAULT_PROBES_AT_ONCE, DEFAULT_PROBES_AT_ONCE_PER_HOST
 
 # How long past its deadline a prober may take to clean up before it is cancelled.
 _GRACE = 0.5
@@ -29,8 +33,14 @@ class Runner:
         self._events = WatchEvents(
             self.probe, telemetry.probe_start_delay.observe, telemetry.errors.labels("prober").inc
         )
+        self._clock = Clock()
+        self._slots = Slots(DEFAULT_PROBES_AT_ONCE, DEFAULT_PROBES_AT_ONCE_PER_HOST)
         self._watches: dict[str, Watch] = {}
         self._stopped = False
+
+    def limit(self, total: int, per_host: int) -> None:
+        """Have at most so many probes in the background under way, and so many of one host."""
+        self._slots.resize(total, per_host)
 
     async def watch(self, assignments: Iterable[Assignment]) -> None:
         """Watch exactly these targets from now on.
@@ -64,7 +74,7 @@ class Runner:
             watch = self._watches.get(target.name)
             if watch is None or watch.key != assignment.key:
                 try:
-                    watch = Watch(assignment, self._events)
+                    watch = Watch(assignment, self._clock, self._slots, self._events)
                 except ValueError as error:
                     problems.append(Problem(f"{target.name}: {error}", target.place))
                     continue
@@ -78,6 +88,7 @@ class Runner:
     async def stop(self) -> None:
         """Stop all clocks and end the probes that are under way."""
         self._stopped = True
+        self._clock.stop()
         watches, self._watches = self._watches, {}
         await _stop(watches.values())
 
@@ -105,12 +116,9 @@ class Runner:
         return tuple(watch.snapshot() for watch in self._watches.values())
 
     def fragments(self) -> list[Fragments]:
-        """The lines of every target that has a fresh result."""
-        return [watch.fragments() for watch in self._watches.values()]
-
-    def counter_fragments(self) -> list[Fragments]:
-        """The lines of the counters, which outlive a stale result."""
-        return [watch.counters for watch in self._watches.values()]
+        """The lines of every target."""
+        now = monotonic()
+        return [watch.fragments(now) for watch in self._watches.values()]
 
 
 async def _stop(watches: Iterable[Watch]) -> None:

@@ -47,7 +47,8 @@ async def serve(
         log.info(
             "serving",
             address=f"{settings.host}:{port}",
-            targets=len(loaded.urls),
+            targets=len(loaded.targets),
+            shard=str(settings.shard),
             config=str(config),
             sha256=loaded.sha256,
             pid=os.getpid(),

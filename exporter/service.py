@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
-from exporter.exposition import Fragments, fragments
+from exporter.exposition import fragments, join
 from exporter.probers import PROBERS
 from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
 from exporter.probers.result import Sample
 from exporter.runner import Runner
 from exporter.settings import Settings, SettingsError, read_urls
+from exporter.shard import Shard
 from exporter.telemetry import Telemetry
 from exporter.watch import Assignment
 from model import names
@@ -36,7 +38,10 @@ class Loaded:
     platform: Platform
     sha256: str
     urls: Mapping[str, str]
-    info: tuple[Fragments, ...]
+    # Those that this exporter probes: its shard of the platform's.
+    targets: tuple[Target, ...]
+    # What /metrics says of it, whatever the results.
+    info: bytes
 
     def target(self, name: str) -> Target | None:
         """The target of a name, None if there is none."""
@@ -47,19 +52,20 @@ class Loaded:
         return PROBERS[target.kind](target, self.urls[target.name], network)
 
 
-def read_config(path: Path, environment: Mapping[str, str]) -> Loaded:
-    """Load a config file and resolve its targets' URLs.
+def read_config(path: Path, environment: Mapping[str, str], shard: Shard) -> Loaded:
+    """Load a config file, resolve its targets' URLs and choose those of a shard.
 
     Raises ConfigError or SettingsError with every problem found.
     """
     platform = load(path)
     urls = read_urls(environment, platform.targets)
     sha256 = platform.sha256
+    targets = tuple(target for target in platform.targets if shard.owns(target.name))
     info = tuple(
         fragments([Sample(names.TARGET_INFO, (target.kind, sha256), 1.0)], target.name)
-        for target in platform.targets
+        for target in targets
     )
-    return Loaded(platform, sha256, urls, info)
+    return Loaded(platform, sha256, urls, targets, b"".join(join((names.TARGET_INFO,), info)))
 
 
 class Service:
@@ -94,16 +100,19 @@ class Service:
         """
         async with self._reloading:
             try:
-                loaded = await asyncio.to_thread(read_config, self._config, self._environment)
+                loaded = await asyncio.to_thread(
+                    read_config, self._config, self._environment, self.settings.shard
+                )
                 await self._use(loaded)
             except (ConfigError, SettingsError) as error:
                 self.telemetry.reload_successful.set(0)
                 log.error("the config was not reloaded; the old one stays", problems=str(error))  # noqa: TRY400 - the problems say it all
                 raise
-            log.info("config reloaded", sha256=loaded.sha256, targets=len(loaded.urls))
+            log.info("config reloaded", sha256=loaded.sha256, targets=len(loaded.targets))
 
     async def _use(self, loaded: Loaded) -> None:
         await self._watch(loaded)
+        self.runner.limit(loaded.platform.probes_at_once, loaded.platform.probes_at_once_per_host)
         self.loaded = loaded
         self.telemetry.config_info.clear()
         self.telemetry.config_info.labels(loaded.sha256).set(1)
@@ -116,6 +125,7 @@ class Service:
                 target=target,
                 make_prober=partial(loaded.make_prober, target, self.network),
                 key=(target.model_dump_json(), loaded.urls[target.name]),
+                host=urlsplit(loaded.urls[target.name]).hostname or target.name,
             )
-            for target in loaded.platform.targets
+            for target in loaded.targets
         )

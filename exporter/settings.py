@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from exporter import shard as shards
+from exporter.shard import Shard
 from model.targets import Target, url_mistakes
 
 Network = IPv4Network | IPv6Network
@@ -60,6 +62,10 @@ def _basic_auth(value: Any) -> Any:
     return value
 
 
+def _shard(value: Any) -> Any:
+    return shards.parse(value) if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """What the environment says, under the names that the user's runbook gives."""
 
@@ -72,6 +78,8 @@ class Settings(BaseModel):
         _PRIVATE
     )
     metrics_basic_auth: Annotated[SecretStr | None, BeforeValidator(_basic_auth)] = None
+    # Which of several exporters, that share the targets, this one is.
+    shard: Annotated[Shard, BeforeValidator(_shard)] = Shard()
 
 
 _SECRETS = frozenset({"metrics_basic_auth"})

@@ -6,19 +6,25 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from time import monotonic
 
 import structlog
 
-from exporter.exposition import Fragments, fragments
+from exporter.clock import Clock, Start
+from exporter.exposition import Fragments, Renderer
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason, Sample
+from exporter.slots import Slots, Wait
 from model import names
 from model.targets import Target
 
 # A result older than this many intervals says nothing about now.
 STALE_INTERVALS = 3
-# The share of its interval by which a start may move, so that nothing keeps step with anything.
-_JITTER = 0.02
+# How far after its place in the grid a start may come: a share of the interval, at least so many
+# seconds. Random within the first half, so that nothing keeps step with anything; the second half
+# is for sharing a wake-up with others.
+_LEEWAY = 0.02
+_LEAST_LEEWAY = 0.05
 # A start that is later than this share of its interval is put off: the process was suspended or
 # cannot keep up, and starting everything that is due at once would be a storm.
 _TOO_LATE = 0.25
@@ -35,6 +41,8 @@ class Assignment:
     target: Target
     make_prober: Callable[[], Prober]
     key: Hashable
+    # Whose probes are limited together: the host that it is on.
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,93 +74,119 @@ class Watch:
     than `retry_interval`.
     """
 
-    def __init__(self, assignment: Assignment, events: WatchEvents) -> None:
+    def __init__(
+        self, assignment: Assignment, clock: Clock, slots: Slots, events: WatchEvents
+    ) -> None:
         self.target = assignment.target
         self.key = assignment.key
         self._prober = assignment.make_prober()
+        self._host = assignment.host
+        self._clock = clock
+        self._slots = slots
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._interval = self.target.interval.total_seconds()
         self._timeout = self.target.timeout.total_seconds()
         self._retry = self.target.retry_interval.total_seconds()
-        self._slot = self._due = self._random_start()
-        self._timer: asyncio.TimerHandle | None = None
+        self._leeway = max(_LEEWAY * self._interval, _LEAST_LEEWAY)
+        self._slot = self._random_start()
+        self._start: Start | None = None
+        self._wait: Wait | None = None
+        self._due = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._ended = float("-inf")
+        self._stale_at = float("-inf")
         self._counts = {"success": 0, "failure": 0}
         self._result: ProbeResult | None = None
         self._since: float | None = None
+        self._renderer = Renderer(self.target.name)
+        self._counter_renderer = Renderer(self.target.name)
+        self._verdict: tuple[Health, Reason | None] | None = None
+        self._verdict_samples: tuple[Sample, ...] = ()
         self._fragments: Fragments = {}
-        self.counters: Fragments = {}
+        self._counters: Fragments = {}
 
     def start(self) -> None:
         """Start the clock."""
-        self._timer = self._loop.call_at(self._due, self._begin)
+        self._start_between(self._slot, self._slot + self._leeway)
 
     async def stop(self) -> None:
         """Stop the clock, end a probe that is under way, and give back what the prober holds."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._start is not None:
+            self._start.cancel()
+        if self._wait is not None:
+            self._wait.cancel()
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._prober.close()
 
-    def fragments(self) -> Fragments:
-        """The lines for a scrape; empty if the last result is too old to speak for the target."""
-        return self._fragments if self._fresh() else {}
+    def fragments(self, now: float) -> Fragments:
+        """The lines for a scrape; only the counters if the last result is too old to speak."""
+        return self._fragments if now <= self._stale_at else self._counters
 
     def snapshot(self) -> TargetSnapshot:
         """What is known of the target now."""
-        if not self._fresh():
+        if monotonic() > self._stale_at:
             return TargetSnapshot(self.target, None, None)
         return TargetSnapshot(self.target, self._result, self._since)
 
-    def _fresh(self) -> bool:
-        return self._loop.time() - self._ended <= STALE_INTERVALS * self._interval
-
     def _random_start(self) -> float:
         wait = min(self._interval, _LONGEST_FIRST_WAIT)
-        return self._loop.time() + random.random() * wait  # noqa: S311 - not a secret
+        return monotonic() + random.random() * wait  # noqa: S311 - not a secret
 
-    def _begin(self) -> None:
-        late = self._loop.time() - self._due
+    def _start_between(self, earliest: float, latest: float) -> None:
+        self._start = self._clock.start(earliest, latest, self._begin)
+
+    def _begin(self, late: float) -> None:
         if late > _TOO_LATE * self._interval:
-            self._slot = self._due = self._random_start()
+            self._slot = self._random_start()
             self.start()
             return
-        self._events.started(late)
+        self._due = monotonic() - late
+        self._wait = self._slots.ask(self._host, self._run)
+
+    def _run(self) -> None:
+        # Waiting for a slot is a late start, and no part of the probe's duration.
+        self._events.started(monotonic() - self._due)
         self._task = self._loop.create_task(self._probe_once())
+        # Not at the end of the task's own code, which does not run if it is cancelled at once.
+        self._task.add_done_callback(self._give_back)
+
+    def _give_back(self, _task: asyncio.Task[None]) -> None:
+        self._slots.release(self._host)
 
     async def _probe_once(self) -> None:
         was_up = self._result is None or self._result.success
         result = await self._events.probe(self._prober, self._timeout)
-        result, self._fragments = self._rendered(result)
-        self._keep(result)
+        result, lines = self._rendered(result)
+        self._keep(result, lines)
         self._schedule(retry_soon=was_up and not result.success)
 
     def _schedule(self, *, retry_soon: bool) -> None:
-        now = self._loop.time()
+        now = monotonic()
         if self._slot <= now:
             self._slot += ((now - self._slot) // self._interval + 1) * self._interval
-        self._due = self._slot + random.uniform(0, _JITTER) * self._interval  # noqa: S311 - as above
-        if retry_soon:
-            self._due = min(self._due, now + self._retry)
-        self.start()
+        earliest = self._slot + random.random() * self._leeway / 2  # noqa: S311 - as above
+        latest = self._slot + self._leeway
+        if retry_soon and now + self._retry < latest:
+            latest = now + self._retry
+            earliest = latest - self._leeway / 2
+        self._start_between(earliest, latest)
 
-    def _keep(self, result: ProbeResult) -> None:
+    def _keep(self, result: ProbeResult, lines: Fragments) -> None:
         previous, self._result = self._result, result
-        self._ended = self._loop.time()
+        self._stale_at = monotonic() + STALE_INTERVALS * self._interval
         if previous is None or previous.health is not result.health:
             self._since = result.ended_at
             self._log_change(previous, result)
         self._counts["success" if result.success else "failure"] += 1
-        self.counters = fragments(self._counter_samples(), self.target.name)
+        self._counters = self._counter_renderer.fragments(self._counter_samples())
+        self._fragments = {**lines, **self._counters}
 
     def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
         """The result and its lines; a result that cannot be printed must not stop the clock."""
         try:
-            return result, fragments(self._samples(result), self.target.name)
+            return result, self._renderer.fragments(self._samples(result))
         except Exception:
             self._events.failed()
             log.exception("a prober's samples cannot be printed", target=self.target.name)
@@ -163,18 +197,27 @@ class Watch:
                 detail="an error inside the exporter; see its log",
                 samples=(),
             )
-            return refused, fragments(self._samples(refused), self.target.name)
+            return refused, self._renderer.fragments(self._samples(refused))
 
-    def _samples(self, result: ProbeResult) -> Iterable[Sample]:
+    def _samples(self, result: ProbeResult) -> tuple[Sample, ...]:
+        kind = (self.target.kind,)
+        if self._verdict != (result.health, result.reason):
+            self._verdict = (result.health, result.reason)
+            self._verdict_samples = tuple(self._said(result))
+        return (
+            *self._verdict_samples,
+            Sample(names.PROBE_DURATION, kind, result.duration),
+            Sample(names.PROBE_LAST_RESULT, kind, result.ended_at),
+            *result.samples,
+        )
+
+    def _said(self, result: ProbeResult) -> Iterable[Sample]:
+        """The samples that are the same as long as the verdict is."""
         kind = self.target.kind
-        degraded = float(result.health is Health.DEGRADED)
         yield Sample(names.PROBE_SUCCESS, (kind,), float(result.success))
-        yield Sample(names.PROBE_DURATION, (kind,), result.duration)
-        yield Sample(names.PROBE_LAST_RESULT, (kind,), result.ended_at)
-        yield Sample(names.TARGET_DEGRADED, (kind,), degraded)
+        yield Sample(names.TARGET_DEGRADED, (kind,), float(result.health is Health.DEGRADED))
         if result.reason is not None:
             yield Sample(names.PROBE_FAILURE_REASON, (kind, result.reason.value), 1.0)
-        yield from result.samples
 
     def _counter_samples(self) -> Iterable[Sample]:
         for outcome, count in self._counts.items():

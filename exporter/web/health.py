@@ -32,12 +32,13 @@ async def _health(request: web.Request) -> web.Response:
     snapshots = service.runner.snapshots()
     services = [shot for shot in snapshots if isinstance(shot.target, Service)]
     dependencies = [shot for shot in snapshots if not isinstance(shot.target, Service)]
-    own = service.loaded.platform.own_service
+    own, shard = service.loaded.platform.own_service, service.settings.shard
     verdict = overall([shot for shot in services if shot.target.name != own], dependencies)
     body = {
         "status": verdict.value,
         "uptime": round(time.time() - service.started_at, 3),
         "timestamp": now(),
+        **({"shard": str(shard)} if shard.count > 1 else {}),
         "services": [
             {"service": shot.target.name, **_state(shot), "details": _details(shot)}
             for shot in services

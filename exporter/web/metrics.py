@@ -14,10 +14,13 @@ from exporter.web.keys import SERVICE
 from model.declared import suggestion
 from model.names import PROBES, TARGET_INFO, Scope, catalogue
 
-_PROBE_RESULTS = tuple(
-    metric
-    for metric in catalogue().values()
-    if metric.scope is Scope.OBSERVED and metric is not TARGET_INFO
+_OF_TARGETS = (
+    *(
+        metric
+        for metric in catalogue().values()
+        if metric.scope is Scope.OBSERVED and metric is not TARGET_INFO
+    ),
+    PROBES,
 )
 # A scrape must not give up before the probe does: what Prometheus waits, less this.
 _SCRAPE_TIMEOUT_OFFSET = 0.5
@@ -46,12 +49,10 @@ def routes() -> list[web.RouteDef]:
 
 def exposition(service: Service) -> bytes:
     """Everything that /metrics says."""
-    runner = service.runner
     return b"".join(
         (
-            join((TARGET_INFO,), service.loaded.info),
-            join(_PROBE_RESULTS, runner.fragments()),
-            join((PROBES,), runner.counter_fragments()),
+            service.loaded.info,
+            *join(_OF_TARGETS, service.runner.fragments()),
             service.telemetry.text(),
         )
     )

@@ -108,8 +108,9 @@ async def serving(
     variables = environment or {}
     kinds = dict.fromkeys(PROBERS, fleet.make) if fleet else {}
     with patch.dict(PROBERS, kinds):
-        loaded = read_config(config, variables)
-        service = Service(config, variables, read_settings(variables), loaded)
+        settings = read_settings(variables)
+        loaded = read_config(config, variables, settings.shard)
+        service = Service(config, variables, settings, loaded)
         app = make_app(service)
         app.add_routes(routes)
         client: Client = TestClient(TestServer(app))

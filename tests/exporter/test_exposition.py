@@ -33,7 +33,7 @@ def parsed(text: bytes) -> list[Parsed]:
 
 def page(*samples: Sample, target: str = "db") -> bytes:
     families = tuple(dict.fromkeys(sample.metric for sample in samples))
-    return join(families, [fragments(samples, target)])
+    return b"".join(join(families, [fragments(samples, target)]))
 
 
 # --- round trip ---------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_labels_that_do_not_fit_their_metric_are_refused() -> None:
 
 def test_a_familys_lines_stand_together_under_one_header_whoever_they_are_about() -> None:
     targets = [fragments([Sample(PLAIN), Sample(GAUGE, ("x",))], name) for name in ("a", "b")]
-    assert join((GAUGE, PLAIN), targets) == (
+    assert b"".join(join((GAUGE, PLAIN), targets)) == (
         b"# HELP test_gauge A gauge.\n# TYPE test_gauge gauge\n"
         b'test_gauge{target="a",name="x"} 0\ntest_gauge{target="b",name="x"} 0\n'
         b"# HELP test_plain A gauge.\n# TYPE test_plain gauge\n"
@@ -117,8 +117,9 @@ def test_a_familys_lines_stand_together_under_one_header_whoever_they_are_about(
 
 
 def test_a_family_without_samples_has_no_header() -> None:
-    assert join((GAUGE, PLAIN), [fragments([Sample(PLAIN)], "a"), {}]).count(b"# TYPE") == 1
-    assert join((GAUGE, PLAIN), []) == b""
+    found = join((GAUGE, PLAIN), [fragments([Sample(PLAIN)], "a"), {}])
+    assert b"".join(found).count(b"# TYPE") == 1
+    assert join((GAUGE, PLAIN), []) == []
 
 
 # --- /probe -------------------------------------------------------------------------------------

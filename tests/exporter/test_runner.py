@@ -31,8 +31,10 @@ async def runner() -> AsyncIterator[Runner]:
     await made.stop()
 
 
-def assigned(target: Redis, prober: StandIn, key: object = "") -> Assignment:
-    return Assignment(target, lambda: prober, (target.name, key))
+def assigned(
+    target: Redis, prober: StandIn, key: object = "", host: str = "127.0.0.1"
+) -> Assignment:
+    return Assignment(target, lambda: prober, (target.name, key), host)
 
 
 def assignments(probers: Iterable[StandIn], **times: float) -> list[Assignment]:
@@ -118,6 +120,81 @@ async def test_after_a_suspension_longer_than_the_interval_not_everything_starts
     await until(lambda: all(prober.starts for prober in probers), 2 + SLACK)
     starts = [prober.starts[0] - resumed for prober in probers]
     assert sum(start < 0.1 for start in starts) < 20, sorted(starts)
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def on_hosts(probers: Iterable[StandIn], hosts: Iterable[str]) -> list[Assignment]:
+    return [
+        assigned(redis_target(f"redis-{number}"), prober, host=host)
+        for number, (prober, host) in enumerate(zip(probers, hosts, strict=True))
+    ]
+
+
+def delays_over(runner: Runner, seconds: float) -> float:
+    """How many probes have started later than so many seconds, a bucket's bound, after due."""
+    value = runner._telemetry.registry.get_sample_value
+    name = "monitoring_probe_start_delay_seconds"
+    count, within = value(f"{name}_count"), value(f"{name}_bucket", {"le": str(seconds)})
+    assert count is not None
+    assert within is not None
+    return count - within
+
+
+async def test_no_more_probes_are_under_way_than_may_be(runner: Runner) -> None:
+    runner.limit(3, 3)
+    probers = [StandIn() for _ in range(12)]
+    for prober in probers:
+        prober.takes = 0.1
+    await runner.watch(on_hosts(probers, map(str, range(12))))
+    most = 0
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        most = max(most, sum(prober._at_once for prober in probers))
+        await asyncio.sleep(0.005)
+    assert most == 3
+    assert all(prober.ends for prober in probers)
+
+
+async def test_a_host_that_hangs_holds_up_no_other_host(runner: Runner) -> None:
+    runner.limit(100, 2)
+    hanging, quick = [StandIn() for _ in range(10)], StandIn()
+    for prober in hanging:
+        prober.takes = None
+    await runner.watch(on_hosts([*hanging, quick], [*["hung"] * 10, "well"]))
+    await until(lambda: len(quick.ends) == 3, 3 + SLACK)
+    assert sum(prober._at_once for prober in hanging) <= 2
+
+
+async def test_waiting_for_a_slot_is_a_late_start_and_no_duration(runner: Runner) -> None:
+    runner.limit(1, 1)
+    probers = [StandIn() for _ in range(3)]
+    for prober in probers:
+        prober.takes = 0.4
+    await runner.watch(on_hosts(probers, "aaa"))
+    # More work than fits into an interval of 1 s, so that some have to wait, whenever they start.
+    await until(lambda: all(len(prober.ends) >= 2 for prober in probers), 6)
+    assert delays_over(runner, 0.1) >= 1
+    for prober in probers:
+        lengths = [end - start for start, end in zip(prober.starts, prober.ends, strict=False)]
+        assert max(lengths) < 0.4 + SLACK / 2
+
+
+async def test_a_target_that_goes_while_it_waits_for_a_slot_is_never_probed(
+    runner: Runner,
+) -> None:
+    runner.limit(1, 1)
+    holder, waiting = StandIn(), StandIn()
+    holder.takes = None
+    first = assigned(redis_target("a", timeout=0.9), holder)
+    await runner.watch([first])
+    await until(lambda: holder.starts, 1 + SLACK)
+    await runner.watch([first, assigned(redis_target("b"), waiting)])
+    await asyncio.sleep(0.2)
+    await runner.watch([assigned(redis_target("c"), StandIn())])
+    await until(lambda: runner.snapshots()[0].result, 2 + SLACK)
+    assert waiting.starts == []
 
 
 # --- failures -----------------------------------------------------------------------------------
@@ -218,18 +295,17 @@ async def test_a_result_vanishes_after_three_intervals_but_the_counters_stay(
     await until(lambda: prober.ends, 1 + SLACK)
     # From now on no result arrives: the event loop's clock is all that moves.
     [watch] = runner._watches.values()
-    assert watch._timer is not None
-    watch._timer.cancel()
-    ended = watch._ended
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(ended + 3 - 0.2 - loop.time())
-    assert loop.time() < ended + 3, "the machine was too slow for this test to say anything"
+    assert watch._start is not None
+    watch._start.cancel()
+    ended = watch._stale_at - 3
+    await asyncio.sleep(ended + 3 - 0.2 - time.monotonic())
+    assert time.monotonic() < ended + 3, "the machine was too slow for this test to say anything"
     assert value_of(runner, "probe_success")
     assert runner.snapshots()[0].result is not None
-    await asyncio.sleep(ended + 3 + 0.01 - loop.time())
-    assert runner.fragments() == [{}]
+    await asyncio.sleep(ended + 3 + 0.01 - time.monotonic())
+    assert [*runner.fragments()[0]] == ["monitoring_probes_total"]
     assert (runner.snapshots()[0].result, runner.snapshots()[0].since) == (None, None)
-    assert b'result="success"} 1\n' in runner.counter_fragments()[0]["monitoring_probes_total"]
+    assert b'result="success"} 1\n' in runner.fragments()[0]["monitoring_probes_total"]
 
 
 async def test_since_is_when_the_health_changed_not_when_it_was_last_seen(runner: Runner) -> None:
@@ -250,7 +326,7 @@ async def test_since_is_when_the_health_changed_not_when_it_was_last_seen(runner
 async def test_both_outcomes_are_counted_from_the_first_result_on(runner: Runner) -> None:
     await runner.watch([assigned(redis_target(), StandIn(failure))])
     await until(lambda: runner.snapshots()[0].result, 1 + SLACK)
-    counts = runner.counter_fragments()[0]["monitoring_probes_total"]
+    counts = runner.fragments()[0]["monitoring_probes_total"]
     assert b'result="success"} 0\n' in counts
     assert b'result="failure"} 1\n' in counts
 
@@ -287,7 +363,7 @@ async def test_a_target_that_is_gone_leaves_no_series(runner: Runner) -> None:
     await until(lambda: all(shot.result for shot in runner.snapshots()), 1 + SLACK)
     await runner.watch([assigned(redis_target("b"), StandIn())])
     assert [shot.target.name for shot in runner.snapshots()] == ["b"]
-    assert len(runner.fragments()) == len(runner.counter_fragments()) == 1
+    assert len(runner.fragments()) == 1
 
 
 async def test_a_prober_that_cannot_be_closed_does_not_stop_the_change(runner: Runner) -> None:
@@ -309,7 +385,7 @@ async def test_targets_that_cannot_be_probed_are_all_named_and_nothing_changes(
 
     kept, never = StandIn(), StandIn()
     await runner.watch([assigned(redis_target("kept"), kept)])
-    bad = [Assignment(redis_target(name), refuses, name) for name in ("bad", "worse")]
+    bad = [Assignment(redis_target(name), refuses, name, "") for name in ("bad", "worse")]
     with pytest.raises(ConfigError) as caught:
         await runner.watch([*bad, assigned(redis_target("never"), never)])
     assert [problem.what for problem in caught.value.problems] == [

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -304,6 +305,49 @@ def test_after_it_was_stopped_itself_it_recovers(config: Path, tmp_path: Path) -
         # What it knew is too old to be told.
         assert exporter.value(up) in (None, 1)
         until(lambda: exporter.value(up) == 1, INTERVAL + SLACK)
+
+
+@contextmanager
+def counting() -> Iterator[tuple[int, list[float]]]:
+    """A port, and when connections to it were accepted; each is closed at once."""
+    accepted: list[float] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                accepted.append(time.monotonic())
+                connection.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield server.getsockname()[1], accepted
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_after_it_was_stopped_itself_it_does_not_probe_everything_at_once(tmp_path: Path) -> None:
+    services = [f"service-{number}" for number in range(60)]
+    config = tmp_path / "config.py"
+    config.write_text(config_text(*services, databases=""))
+    with counting() as (port, accepted):
+        urls = {f"SERVICE_{number}_URL": f"http://127.0.0.1:{port}" for number in range(60)}
+        with running(config, **urls) as exporter:
+            until(lambda: len(accepted) >= 180, 4 * INTERVAL + SLACK)
+            exporter.process.send_signal(signal.SIGSTOP)
+            time.sleep(3 * INTERVAL)
+            accepted.clear()
+            resumed = time.monotonic()
+            exporter.process.send_signal(signal.SIGCONT)
+            until(lambda: len(accepted) >= 60, 2 * INTERVAL + SLACK)
+            # All are due; evenly spread a tenth of the interval holds six of them.
+            at_once = sum(at - resumed < INTERVAL / 10 for at in accepted)
+            assert at_once < 30
 
 
 # --- databases that hang ------------------------------------------------------------------------

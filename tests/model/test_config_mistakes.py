@@ -368,6 +368,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     ("a base URL that is none", {"base_url": '"monitoring"'}, ["base_url: must start with http"]),
     ("a base URL with a slash", {"base_url": '"http://m/"'}, ["base_url: leave out the / at its"]),
+    (
+        "limits that let nothing be probed",
+        {"probes_at_once": "0", "probes_at_once_per_host": "-1"},
+        ["probes_at_once: 0 is under 1", "probes_at_once_per_host: -1 is under 1"],
+    ),
     ("no service at all", {"services": "()"}, ["services: declare at least one"]),
     (
         "no exporter at all",
