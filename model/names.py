@@ -108,6 +108,16 @@ PROBE_TLS_VERSION_INFO = Metric(
     "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
 )
 
+# --- SQL metrics --------------------------------------------------------------------------------
+SQL_LAST_SUCCESS = Metric(
+    "monitoring_sql_last_success_timestamp_seconds",
+    _G,
+    "When the query last succeeded, in unix time; 0 if it never has.",
+    _T,
+    collapse=Collapse.MAX,
+)
+SQL_ROWS = Metric("monitoring_sql_rows", _G, "Rows that the query returned.", _T)
+
 # --- Redis, as in redis_exporter ----------------------------------------------------------------
 REDIS_UP = Metric("redis_up", _G, "Whether a new connection to Redis can be made and used.", _T)
 REDIS_UPTIME = Metric("redis_uptime_in_seconds", _G, "How long Redis has been running.", _T)

@@ -50,7 +50,7 @@ def exposition(service: Service) -> bytes:
     return b"".join(
         (
             join((TARGET_INFO,), service.loaded.info),
-            join(_PROBE_RESULTS, runner.fragments()),
+            join((*_PROBE_RESULTS, *service.loaded.platform.sql_metrics), runner.fragments()),
             join((PROBES,), runner.counter_fragments()),
             service.telemetry.text(),
         )

@@ -46,7 +46,8 @@ def server() -> Iterator[Postgres]:
             CREATE ROLE forbidden LOGIN PASSWORD '{PASSWORD}';
             CREATE ROLE waiting LOGIN PASSWORD '{PASSWORD}';
             CREATE SCHEMA shadow;
-            CREATE TABLE shadow.pg_stat_activity (datname text, state text, backend_type text);
+            CREATE TABLE shadow.pg_stat_activity (datname text, state text, backend_type text,
+              usename text, application_name text, xact_start timestamptz);
             GRANT USAGE ON SCHEMA shadow TO forbidden, waiting;
             GRANT SELECT ON shadow.pg_stat_activity TO waiting;
             ALTER ROLE forbidden SET search_path = shadow, pg_catalog;
@@ -308,7 +309,9 @@ async def test_a_view_that_is_locked_is_no_reason_to_page_as_postgres_has_answer
             result = await probe(server.dsn("waiting", PASSWORD), 0.5)
             await other.rollback()
         assert_up(result)
-        assert collectors(result) == {each.name: each.name != "stat_activity" for each in COLLECTORS}
+        assert collectors(result) == {
+            each.name: each.name != "stat_activity" for each in COLLECTORS
+        }
         assert value(result, names.PG_LAST_SCRAPE_ERROR) == 1
         assert result.detail.startswith("stat_activity: ")
 
