@@ -90,7 +90,8 @@ class SqlMetrics(Target):
         known = {metric.name: metric for metric in self.metrics}
         if name in known:
             return known[name]
-        if self.has("values", "key_labels"):
+        # Of a value that is wrong itself it is not known what it was to be called.
+        if self.has("values") and not any(value.broken for value in self.values):
             report(f'SQL metrics "{self.name}": no metric "{name}"{suggestion(name, known)}')
         return Metric(name, MetricType.GAUGE, "", ("target", *self._labels()))
 
