@@ -13,10 +13,12 @@ import psycopg
 
 from programs import Postgres
 
-# One of these every so many seconds: in a hundred, 92 succeed, 5 fail and 3 are refunded.
-_STATUSES = ("completed",) * 92 + ("failed",) * 5 + ("refunded",) * 3
+# How a hundred payments end.
+SHARES = {"completed": 92, "failed": 5, "refunded": 3}
+_STATUSES = [status for status, share in SHARES.items() for _ in range(share)]
 # Coprime to a hundred: neighbours differ, and a hundred in a row have each once.
 _STRIDE = 37
+# How far apart payments are.
 _SECONDS = 10
 _AMOUNT = "20 + (n * 7919) % 180 + 0.99"
 
@@ -29,8 +31,7 @@ CREATE TABLE payments (
 );
 CREATE INDEX ON payments (created_at);
 INSERT INTO payments (status, amount, created_at)
-SELECT CASE WHEN n * {_STRIDE} % 100 < 92 THEN 'completed'
-            WHEN n * {_STRIDE} % 100 < 97 THEN 'failed' ELSE 'refunded' END,
+SELECT ('{{{",".join(_STATUSES)}}}'::text[])[n * {_STRIDE} % 100 + 1],
        ({_AMOUNT}) * CASE WHEN week = 0 THEN 1 ELSE 0.9 END,
        now() - week * interval '7 days' - n * interval '{_SECONDS} seconds'
 FROM generate_series(0, 719) AS n CROSS JOIN generate_series(0, 1) AS week;
