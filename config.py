@@ -22,6 +22,8 @@ from model import (
     Service,
     Severity,
     Slack,
+    SqlMetrics,
+    SqlValue,
     TimeUntil,
     Unless,
     days,
@@ -66,6 +68,73 @@ SERVICES = (
 # REDIS_URL_FILE name; these are the addresses without them.
 POSTGRES = (Postgres(name="postgresql", url="postgresql://monitoring@postgresql/monitoring_prod"),)
 REDIS = (Redis(name="redis", url="redis://redis:6379/0"),)
+
+# --- Business metrics ---------------------------------------------------------------------------
+# Read by SQL, each on its own clock. The role needs SELECT on payments (docs/postgres.md).
+
+PAYMENTS = SqlMetrics(
+    name="payments",
+    query="""
+        SELECT status, count(*) AS payments FROM payments
+        WHERE created_at > now() - interval '1 hour' GROUP BY status
+    """,
+    key_labels=("status",),
+    values=(
+        SqlValue(
+            column="payments",
+            metric_name="tickettoken_payments",
+            help="Payments made in the last hour, by status.",
+        ),
+    ),
+)
+REFUNDS = SqlMetrics(
+    name="refunds",
+    query="""
+        SELECT count(*) AS refunds, coalesce(sum(amount), 0) AS amount FROM payments
+        WHERE status = 'refunded' AND created_at > now() - interval '1 hour'
+    """,
+    values=(
+        SqlValue(
+            column="refunds",
+            metric_name="tickettoken_refunds",
+            help="Payments of the last hour that were refunded.",
+        ),
+        SqlValue(
+            column="amount",
+            metric_name="tickettoken_refunded_amount",
+            help="What was refunded of the last hour's payments, in the platform's currency.",
+        ),
+    ),
+)
+# The last 60 minutes, not the hour that the clock has begun: that one starts at nothing.
+REVENUE = SqlMetrics(
+    name="revenue",
+    query="""
+        SELECT
+          coalesce(sum(amount) FILTER (WHERE created_at > now() - interval '1 hour'), 0)
+            AS this_hour,
+          coalesce(sum(amount) FILTER (WHERE created_at <= now() - interval '7 days'), 0)
+            AS last_week
+        FROM payments
+        WHERE status = 'completed' AND (
+          created_at > now() - interval '1 hour' OR
+          (created_at > now() - interval '7 days 1 hour'
+           AND created_at <= now() - interval '7 days'))
+    """,
+    values=(
+        SqlValue(
+            column="this_hour",
+            metric_name="tickettoken_revenue_hour",
+            help="Revenue of the last hour, in the platform's currency.",
+        ),
+        SqlValue(
+            column="last_week",
+            metric_name="tickettoken_revenue_hour_last_week",
+            help="Revenue of the same hour a week ago, in the platform's currency.",
+        ),
+    ),
+)
+SQL = (PAYMENTS, REFUNDS, REVENUE)
 
 # --- Who is told --------------------------------------------------------------------------------
 
@@ -215,7 +284,7 @@ ALERTS = (
         name="TargetsMissing",
         group="availability",
         expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",)))
-        < len(SERVICES) + len(POSTGRES) + len(REDIS),
+        < len(SERVICES) + len(POSTGRES) + len(REDIS) + len(SQL),
         for_=minutes(1),
         severity="error",
         service="monitoring-service",
@@ -269,6 +338,25 @@ ALERTS = (
             "Verify the size of the connection pools.",
         ),
         actions=("Kill the long-running query: SELECT pg_terminate_backend(<pid>)",),
+    ),
+    Alert(
+        name="SqlMetricsFailing",
+        group="databases",
+        expr=observed(metrics.PROBE_SUCCESS, kind="sql") < "0.5",
+        for_=minutes(5),
+        keep_firing_for=minutes(2),
+        severity="warning",
+        summary="The query of {{ $labels.target }} fails",
+        description=(
+            "The business metrics {{ $labels.target }} could not be read for 5 minutes: "
+            "alerts about them are blind."
+        ),
+        symptoms="A query of the config fails, so that its metrics are missing.",
+        investigation=(
+            "`monitoring_probe_failure_reason` and the exporter's log say why.",
+            "Run the query of config.py by psql, as the monitoring role.",
+        ),
+        actions=("Grant what the role lacks, or mend the query.",),
     ),
     Alert(
         name="RedisDown",
@@ -362,6 +450,7 @@ CONFIG = Platform(
     services=SERVICES,
     postgres=POSTGRES,
     redis=REDIS,
+    sql=SQL,
     severities=SEVERITIES,
     channels=CHANNELS,
     contacts=CONTACTS,

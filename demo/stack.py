@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aiohttp
 
+from demo import payments
 from demo.api import Api
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
@@ -107,6 +108,10 @@ async def running(
             with _timed(report, server.name):
                 server.wait_ready()
         postgres, redis, alertmanager, prometheus = servers
+        with _timed(report, "payments of two hours, and of a week ago"):
+            await asyncio.to_thread(payments.create, postgres)
+        trickle = asyncio.create_task(payments.trickle(postgres))
+        cleanup.callback(trickle.cancel)
         port = free_port()
         addresses = _addresses(directory, port, simulated, sinks, base)
         addresses |= {

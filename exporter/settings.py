@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from exporter import shard as shards
 from exporter.shard import Shard
+from model.sql import SqlMetrics
 from model.targets import Target, url_mistakes
 
 Network = IPv4Network | IPv6Network
@@ -108,12 +109,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def read_urls(environment: Mapping[str, str], targets: Iterable[Target]) -> dict[str, str]:
     """The URL of every target by its name: the environment's, else the config's.
 
+    SQL metrics come after the server that they are read from, whose URL they share.
     Raises SettingsError with every mistake found; none repeats a password.
     """
     problems: list[str] = []
     urls: dict[str, str] = {}
     for target in targets:
-        given = read_variable(environment, target.variable, problems, secret=True)
+        given = (
+            read_variable(environment, target.variable, problems, secret=True)
+            if target.variable
+            else None
+        )
         if given is not None:
             mistakes = url_mistakes(given, target.schemes(), secret=True)
             if _NOT_ENCODED.search(given):
@@ -121,7 +127,8 @@ def read_urls(environment: Mapping[str, str], targets: Iterable[Target]) -> dict
             problems.extend(
                 f"{target.variable}: {mistake.removeprefix('url: ')}" for mistake in mistakes
             )
-        urls[target.name] = given or target.url
+        server = urls.get(target.postgres, "") if isinstance(target, SqlMetrics) else target.url
+        urls[target.name] = given or server
     if problems:
         raise SettingsError(problems)
     return urls

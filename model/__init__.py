@@ -27,6 +27,7 @@ from model.promql import (
     rate,
     select,
 )
+from model.sql import SqlMetrics, SqlValue
 from model.targets import Postgres, Redis, Service
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "Service",
     "Severity",
     "Slack",
+    "SqlMetrics",
+    "SqlValue",
     "TimeUntil",
     "Unless",
     "days",

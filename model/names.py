@@ -1,58 +1,14 @@
 """Every metric that rules and dashboards may name: the one catalogue.
 
 Names that users of blackbox_exporter, postgres_exporter and redis_exporter already have on their
-dashboards are kept to the letter. This module imports nothing of ours.
+dashboards are kept to the letter. Those of Postgres are many, and stand in `names_postgres.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class MetricType(StrEnum):
-    """A metric's type, as in Prometheus' text format."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-    # Counters whose known name lacks `_total`: promtool objects to TYPE counter on them.
-    UNTYPED = "untyped"
-
-
-class Scope(StrEnum):
-    """Who a metric speaks for, which decides how replicas of the exporter are collapsed."""
-
-    OBSERVED = "observed"  # a fact about a target that every replica sees for itself
-    PROCESS = "process"  # of one process; replicas differ and each counts
-    SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
-
-
-class Collapse(StrEnum):
-    """The aggregation that makes one fact of what several replicas observed."""
-
-    AVG = "avg"
-    MAX = "max"
-    MIN = "min"
-    SUM = "sum"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric family: its name, type, help, labels, and how replicas of it collapse.
-
-    `labels` are those that the exposition itself carries; Prometheus adds `job` and `instance`.
-    `buckets` are a histogram's upper bounds in its unit, without +Inf.
-    """
-
-    name: str
-    type: MetricType
-    help: str
-    labels: tuple[str, ...] = ()
-    scope: Scope = Scope.OBSERVED
-    collapse: Collapse = Collapse.AVG
-    buckets: tuple[float, ...] = ()
-
+from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its words
+from model.metric import Collapse, Metric, MetricType, Scope
+from model.names_postgres import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
 _T = ("target",)
@@ -152,48 +108,15 @@ PROBE_TLS_VERSION_INFO = Metric(
     "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
 )
 
-# --- Postgres, as in postgres_exporter ----------------------------------------------------------
-PG_UP = Metric("pg_up", _G, "Whether a new connection to Postgres can be made and used.", _T)
-PG_LAST_SCRAPE_ERROR = Metric(
-    "pg_exporter_last_scrape_error", _G, "Whether any collector failed.", _T, collapse=Collapse.MAX
-)
-PG_COLLECTOR_SUCCESS = Metric(
-    "pg_scrape_collector_success",
+# --- SQL metrics --------------------------------------------------------------------------------
+SQL_LAST_SUCCESS = Metric(
+    "monitoring_sql_last_success_timestamp_seconds",
     _G,
-    "Whether a collector succeeded.",
-    ("target", "collector"),
-    collapse=Collapse.MIN,
-)
-PG_COLLECTOR_DURATION = Metric(
-    "pg_scrape_collector_duration_seconds",
-    _G,
-    "How long a collector took.",
-    ("target", "collector"),
-)
-PG_ROUND_TRIP = Metric(
-    "monitoring_pg_round_trip_seconds",
-    _H,
-    "Round trip of a trivial query; one that never came back counts as over every bucket.",
+    "When the query last succeeded, in unix time; 0 if it never has.",
     _T,
-    collapse=Collapse.SUM,
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+    collapse=Collapse.MAX,
 )
-PG_STAT_ACTIVITY_COUNT = Metric(
-    "pg_stat_activity_count",
-    # A gauge, but promtool keeps the suffix _count for histograms.
-    MetricType.UNTYPED,
-    "Connections by database and state.",
-    ("target", "datname", "state"),
-)
-PG_SETTINGS_MAX_CONNECTIONS = Metric(
-    "pg_settings_max_connections", _G, "Postgres' setting max_connections.", _T
-)
-PG_DATABASE_SIZE = Metric(
-    "pg_database_size_bytes", _G, "Disk space of a database.", ("target", "datname")
-)
-PG_POSTMASTER_START_TIME = Metric(
-    "pg_postmaster_start_time_seconds", _G, "When Postgres started, in unix time.", _T
-)
+SQL_ROWS = Metric("monitoring_sql_rows", _G, "Rows that the query returned.", _T)
 
 # --- Redis, as in redis_exporter ----------------------------------------------------------------
 REDIS_UP = Metric("redis_up", _G, "Whether a new connection to Redis can be made and used.", _T)

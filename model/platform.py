@@ -17,9 +17,11 @@ from pydantic import Field, model_validator
 from model.alerts import Alert
 from model.declared import Declared, Problem, nearest, refused, suggestion
 from model.durations import Duration, prometheus, seconds
-from model.names import Scope
+from model.metric import Metric, Scope
+from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
 from model.promql import Expr, OverRange
+from model.sql import SqlMetrics
 from model.targets import Postgres, Redis, Service, Target, url_mistakes
 
 D = TypeVar("D", bound=Declared)
@@ -69,6 +71,7 @@ class Platform(Declared):
     services: tuple[Service, ...]
     postgres: tuple[Postgres, ...] = ()
     redis: tuple[Redis, ...] = ()
+    sql: tuple[SqlMetrics, ...] = ()
     severities: tuple[Severity, ...]
     channels: tuple[Channel, ...]
     contacts: tuple[Contact, ...]
@@ -104,7 +107,12 @@ class Platform(Declared):
     @property
     def targets(self) -> tuple[Target, ...]:
         """Everything that is probed, in the order in which people are shown it."""
-        return (*self.services, *self.postgres, *self.redis)
+        return (*self.services, *self.postgres, *self.redis, *self.sql)
+
+    @property
+    def sql_metrics(self) -> tuple[Metric, ...]:
+        """The metrics that its SQL adds to the catalogue."""
+        return tuple(metric for target in self.sql for metric in target.metrics)
 
     def severity(self, name: str) -> Severity:
         """The severity of a name. Raises KeyError if there is none."""
@@ -177,7 +185,7 @@ def _with(things: Iterable[D], *settings: str) -> list[D]:
 def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     targets = platform.targets
     yield from _twice("Target", ((t.name, t) for t in _with(targets, "name")))
-    yield from _twice("Variable", ((t.variable, t) for t in _sound(targets)))
+    yield from _twice("Variable", ((t.variable, t) for t in _sound(targets) if t.variable))
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
@@ -251,6 +259,8 @@ def _one_failed_probe_pages_nobody(platform: Platform) -> Iterator[Problem]:
         return
     scrape = platform.watched_by.scrape_interval
     for target in _sound(platform.targets):
+        if isinstance(target, SqlMetrics):
+            continue  # its figures are what alerts are about; that it fails pages nobody at once
         if target.retry_interval + target.timeout > scrape:
             yield Problem(
                 f'{target.noun} "{target.name}": retry_interval + timeout is '
@@ -289,6 +299,27 @@ def _own_service_exists(platform: Platform) -> Iterator[Problem]:
         )
 
 
+def _sql_metrics_have_names_and_servers(platform: Platform) -> Iterator[Problem]:
+    servers = [server.name for server in _with(platform.postgres, "name")]
+    seen = {metric.name: "the exporter's own" for metric in catalogue().values()}
+    for target in _with(platform.sql, "postgres"):
+        if target.postgres not in servers:
+            near = suggestion(target.postgres, servers)
+            yield Problem(
+                f'SQL metrics "{target.name}": there is no Postgres "{target.postgres}"{near}',
+                target.place,
+            )
+    for target in platform.sql:
+        for metric in target.metrics:
+            if metric.name in seen:
+                yield Problem(
+                    f'SQL metrics "{target.name}": there is a metric {metric.name} already, '
+                    f"{seen[metric.name]}",
+                    target.place,
+                )
+            seen.setdefault(metric.name, f'of SQL metrics "{target.name}"')
+
+
 def _something_is_watched(platform: Platform) -> Iterator[Problem]:
     if not platform.services:
         yield Problem("services: declare at least one", platform.place)
@@ -305,5 +336,6 @@ _CHECKS = (
     _one_failed_probe_pages_nobody,
     _rates_span_enough_samples,
     _own_service_exists,
+    _sql_metrics_have_names_and_servers,
     _something_is_watched,
 )

@@ -67,9 +67,12 @@ class Target(Declared):
             )
         if self.retry_interval <= timedelta(0):
             mistakes.append("retry_interval: must be longer than 0s")
-        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.variable):
-            mistakes.append("variable: write an environment variable's name in capitals")
-        return mistakes + self._address_mistakes()
+        return mistakes + self._variable_mistakes() + self._address_mistakes()
+
+    def _variable_mistakes(self) -> list[str]:
+        if re.fullmatch(r"[A-Z][A-Z0-9_]*", self.variable):
+            return []
+        return ["variable: write an environment variable's name in capitals"]
 
     def _address_mistakes(self) -> list[str]:
         return url_mistakes(self.url, self.schemes())

@@ -85,6 +85,11 @@ class Postgres(Server):
         """The data directory."""
         return self.directory / "data"
 
+    @property
+    def binaries(self) -> Path:
+        """The directory of its programs."""
+        return self._binaries
+
     def dsn(self, user: str = "postgres", password: str = "", dbname: str = "postgres") -> str:
         """The URL to connect with."""
         secret = f":{quote(password, safe='')}" if password else ""
@@ -108,6 +113,27 @@ class Postgres(Server):
         if result.returncode != 0:
             raise ServerError(f"{sql!r}: {result.stderr.strip()}")
         return result.stdout.removesuffix("\n")
+
+    def follow(self, primary: "Postgres", slot: str) -> None:
+        """Makes its data a copy of a running server's, whose hot standby it starts as.
+
+        `slot` is the replication slot that is made for it there. Raises ServerError.
+        """
+        source = (f"--dbname={primary.dsn()}", "--checkpoint=fast", "--wal-method=stream")
+        standby = ("--write-recovery-conf", "--create-slot", f"--slot={slot}", "--no-sync")
+        result = subprocess.run(
+            tied((self._binaries / "pg_basebackup", *source, *standby, "-D", self.data)),
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise ServerError(f"no copy of {primary.name}: {result.stdout.strip()}")
+        if self._user is not None:
+            _give(self.data, self._user)
 
     def close(self) -> None:
         """Stops the server and removes its directory."""

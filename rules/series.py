@@ -73,13 +73,17 @@ class Feed:
         return self._subjects(selector)[: self.most]
 
     def _subjects(self, selector: Selector) -> list[str]:
+        asking = [sql.name for sql in self.platform.sql if selector.metric in sql.metrics]
+        if asking:
+            return asking
         prefix = selector.metric.name.removeprefix("monitoring_")
         if prefix.startswith("pg_"):
             return [target.name for target in self.platform.postgres]
         if prefix.startswith("redis_"):
             return [target.name for target in self.platform.redis]
-        if "kind" in selector.metric.labels and "kind" not in selector.fixed:
-            return [target.name for target in self.platform.targets]
+        if "kind" in selector.metric.labels:
+            kind = selector.fixed.get("kind")
+            return [one.name for one in self.platform.targets if kind in (None, one.kind)]
         return [service.name for service in self.platform.services]
 
 

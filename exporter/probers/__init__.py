@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
+from model.sql import SqlMetrics
 from model.targets import Postgres, Redis, Service, Target
 
 
@@ -30,10 +31,18 @@ def _redis(target: Target, url: str, _network: Network) -> Prober:
     return RedisProber(target, url)
 
 
+def _sql(target: Target, url: str, _network: Network) -> Prober:
+    from exporter.probers.sql import SqlProber
+
+    assert isinstance(target, SqlMetrics)
+    return SqlProber(target, url)
+
+
 # Makes a target's prober from its URL and the network that all probers share. Each imports its
 # library when it is first used: a config without Redis pays nothing for it.
 PROBERS: Mapping[str, Callable[[Target, str, Network], Prober]] = {
     Service.kind: _http,
     Postgres.kind: _postgres,
     Redis.kind: _redis,
+    SqlMetrics.kind: _sql,
 }

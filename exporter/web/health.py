@@ -12,7 +12,7 @@ from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
 from exporter.web.errors import iso, now
 from exporter.web.keys import SERVICE
-from model.targets import Service
+from model.targets import Postgres, Redis, Service
 
 _UNKNOWN = "unknown"
 
@@ -31,7 +31,7 @@ async def _health(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     snapshots = service.runner.snapshots()
     services = [shot for shot in snapshots if isinstance(shot.target, Service)]
-    dependencies = [shot for shot in snapshots if not isinstance(shot.target, Service)]
+    dependencies = [shot for shot in snapshots if isinstance(shot.target, (Postgres, Redis))]
     own, shard = service.loaded.platform.own_service, service.settings.shard
     verdict = overall([shot for shot in services if shot.target.name != own], dependencies)
     body = {

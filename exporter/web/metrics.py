@@ -52,7 +52,7 @@ def exposition(service: Service) -> bytes:
     return b"".join(
         (
             service.loaded.info,
-            *join(_OF_TARGETS, service.runner.fragments()),
+            *join((*_OF_TARGETS, *service.loaded.platform.sql_metrics), service.runner.fragments()),
             service.telemetry.text(),
         )
     )

@@ -46,7 +46,8 @@ def server() -> Iterator[Postgres]:
             CREATE ROLE forbidden LOGIN PASSWORD '{PASSWORD}';
             CREATE ROLE waiting LOGIN PASSWORD '{PASSWORD}';
             CREATE SCHEMA shadow;
-            CREATE TABLE shadow.pg_stat_activity (datname text, state text, backend_type text);
+            CREATE TABLE shadow.pg_stat_activity (datname text, state text, backend_type text,
+              usename text, application_name text, xact_start timestamptz);
             GRANT USAGE ON SCHEMA shadow TO forbidden, waiting;
             GRANT SELECT ON shadow.pg_stat_activity TO waiting;
             ALTER ROLE forbidden SET search_path = shadow, pg_catalog;
@@ -60,7 +61,10 @@ async def probe(url: str, timeout: float = TIMEOUT) -> ProbeResult:
     """One probe; it fails the test if it takes longer than it may."""
     prober = PostgresProber(Target(), url)
     started = time.monotonic()
-    result = await prober.probe(timeout)
+    try:
+        result = await prober.probe(timeout)
+    finally:
+        await prober.close()
     assert time.monotonic() - started < timeout + SLACK
     assert PASSWORD not in result.detail
     return result
@@ -80,6 +84,10 @@ def assert_down(result: ProbeResult, reason: Reason) -> None:
 def assert_up(result: ProbeResult) -> None:
     assert (result.success, result.reason) == (True, None), result.detail
     assert value(result, names.PG_UP) == 1
+
+
+def counts(result: ProbeResult) -> dict[tuple[str, ...], float]:
+    return {one.labels: one.value for one in of(result, names.PG_STAT_ACTIVITY_COUNT)}
 
 
 def sessions(server: Postgres) -> int:
@@ -275,6 +283,7 @@ async def test_every_answer_is_one_round_trip_in_the_histogram(server: Postgres)
         [sample] = of(await prober.probe(TIMEOUT), names.PG_ROUND_TRIP)
         assert (sum(sample.buckets), sample.buckets[-1]) == (count, 0)
         assert 0 < sample.sum < count * TIMEOUT
+    await prober.close()
 
 
 # --- collectors ---------------------------------------------------------------------------------
@@ -284,7 +293,7 @@ async def test_every_answer_is_one_round_trip_in_the_histogram(server: Postgres)
 async def test_a_forbidden_view_fails_its_collector_and_nothing_else(server: Postgres) -> None:
     result = await probe(server.dsn("forbidden", PASSWORD))
     assert_up(result)
-    assert collectors(result) == {"stat_activity": 0, "settings": 1, "postmaster": 1, "database": 1}
+    assert collectors(result) == {each.name: each.name != "stat_activity" for each in COLLECTORS}
     assert value(result, names.PG_LAST_SCRAPE_ERROR) == 1
     assert result.detail == "stat_activity: permission denied for table pg_stat_activity"
     assert value(result, names.PG_SETTINGS_MAX_CONNECTIONS) == MAX_CONNECTIONS
@@ -300,8 +309,9 @@ async def test_a_view_that_is_locked_is_no_reason_to_page_as_postgres_has_answer
             result = await probe(server.dsn("waiting", PASSWORD), 0.5)
             await other.rollback()
         assert_up(result)
-        assert set(collectors(result)) == {collector.name for collector in COLLECTORS}
-        assert set(collectors(result).values()) == {0}
+        assert collectors(result) == {
+            each.name: each.name != "stat_activity" for each in COLLECTORS
+        }
         assert value(result, names.PG_LAST_SCRAPE_ERROR) == 1
         assert result.detail.startswith("stat_activity: ")
 
@@ -313,8 +323,10 @@ async def test_without_pg_monitor_others_sessions_are_counted_all_the_same(
     async with await psycopg.AsyncConnection.connect(server.dsn(dbname="ascii")):
         result = await probe(server.dsn("stranger", PASSWORD))
     assert_up(result)
-    counts = {one.labels: one.value for one in of(result, names.PG_STAT_ACTIVITY_COUNT)}
-    assert counts == {("postgres", "active"): 1, ("ascii", "hidden"): 1}
+    assert counts(result) == {
+        ("postgres", "active", "stranger", "monitoring-service"): 1,
+        ("ascii", "hidden", "postgres", ""): 1,
+    }
 
 
 @on_uvloop
@@ -327,11 +339,10 @@ async def test_with_pg_monitor_sessions_are_counted_by_database_and_state(
     ):
         await transaction.execute("SELECT 1")
         result = await probe(server.dsn("monitoring", PASSWORD))
-    counts = {one.labels: one.value for one in of(result, names.PG_STAT_ACTIVITY_COUNT)}
-    assert counts == {
-        ("postgres", "active"): 1,
-        ("postgres", "idle in transaction"): 1,
-        ("ascii", "idle"): 1,
+    assert counts(result) == {
+        ("postgres", "active", "monitoring", "monitoring-service"): 1,
+        ("postgres", "idle in transaction", "postgres", ""): 1,
+        ("ascii", "idle", "postgres", ""): 1,
     }
 
 
@@ -351,10 +362,6 @@ async def test_a_healthy_server_has_every_sample_whatever_its_encoding(
     assert {"postgres", "ascii", "template1"} <= set(sizes)
     assert "closed" not in sizes, "its size would need the right to connect"
     assert min(sizes.values()) > 1_000_000
-    declared = {
-        m for m in names.catalogue().values() if m.name.startswith(("pg_", "monitoring_pg"))
-    }
-    assert {sample.metric for sample in result.samples} == declared
 
 
 # --- cancelling ---------------------------------------------------------------------------------
@@ -370,6 +377,7 @@ async def test_cancelling_at_any_moment_leaves_nothing_behind(server: Postgres) 
             task.cancel()
             await asyncio.wait([task], timeout=1)
             assert task.done(), f"it goes on after being cancelled at {moment * 0.5} ms"
+        await prober.close()
 
 
 @on_uvloop

@@ -1,0 +1,135 @@
+"""One connection to Postgres: made in time, asked in time, and cut off when it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+
+from exporter.probers.failure import ProbeFailure, clean
+from exporter.probers.result import Reason
+
+_QUOTED = re.compile(r'"[^"]*"')
+# A connection attempt carries no SQLSTATE in libpq, only text.
+_CONNECT_FAILURES = (
+    ("too many clients", Reason.TOO_MANY_CLIENTS),
+    ("remaining connection slots", Reason.TOO_MANY_CLIENTS),
+    ("too many connections", Reason.TOO_MANY_CLIENTS),
+    ("authentication failed", Reason.AUTH),
+    ("no password supplied", Reason.AUTH),
+    ("pg_hba.conf", Reason.AUTH),
+    ("permission denied", Reason.AUTH),
+    ("is not permitted to log in", Reason.AUTH),
+    ("failed to resolve host", Reason.DNS),
+    ("refused", Reason.CONNECT_REFUSED),
+    ("ssl", Reason.TLS),
+    ("certificate", Reason.TLS),
+    ("timeout", Reason.CONNECT_TIMEOUT),
+    ("timed out", Reason.CONNECT_TIMEOUT),
+    ("connection reset", Reason.RESET),
+    ("closed the connection unexpectedly", Reason.RESET),
+)
+
+
+async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[Any]:
+    """A new connection by the loop's time `deadline`; `timeout` is how many seconds that were.
+
+    Raises ProbeFailure.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await AsyncConnection.connect(
+                url,
+                autocommit=True,
+                application_name="monitoring-service",
+                # Of a database in SQL_ASCII psycopg would give us bytes.
+                client_encoding="UTF8",
+                # libpq would wait for each address of the host in turn.
+                connect_timeout=max(2, int(timeout)),
+            )
+    except TimeoutError:
+        raise ProbeFailure(
+            Reason.CONNECT_TIMEOUT, f"no connection in {timeout:g} s: it accepts, but is silent"
+        ) from None
+    except psycopg.Error as error:
+        raise _connect_failure(error) from None
+
+
+async def query(
+    connection: AsyncConnection[Any], statement: str, deadline: float
+) -> AsyncCursor[Any]:
+    """Run a query; at the deadline, or when cancelled, cut the connection. Raises ProbeFailure.
+
+    psycopg answers a cancellation by asking the server to cancel and waiting for it to comply,
+    which a hung server never does.
+    """
+    loop = asyncio.get_running_loop()
+    if loop.time() >= deadline:
+        raise ProbeFailure(Reason.TIMEOUT, "no time was left for this query")
+    cut = False
+
+    def sever() -> None:
+        nonlocal cut
+        cut = True
+        _sever(connection)
+
+    task = loop.create_task(_execute(connection, statement))
+    timer = loop.call_at(deadline, sever)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        _sever(connection)
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+    finally:
+        timer.cancel()
+    try:
+        return task.result()
+    except (psycopg.Error, UnicodeDecodeError) as error:
+        if cut:
+            raise ProbeFailure(Reason.TIMEOUT, "a query has not come back in time") from None
+        if connection.broken or connection.closed:
+            raise ProbeFailure(Reason.RESET, f"the connection broke: {_text(error)}") from None
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            raise ProbeFailure(Reason.TIMEOUT, _text(error)) from None
+        raise ProbeFailure(Reason.QUERY, _text(error)) from None
+
+
+async def _execute(connection: AsyncConnection[Any], statement: str) -> AsyncCursor[Any]:
+    return await connection.cursor().execute(statement.encode())
+
+
+def _text(error: Exception) -> str:
+    """What is wrong, without the lines of our own query that Postgres points at."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return clean(primary or str(error))
+
+
+def _sever(connection: AsyncConnection[Any]) -> None:
+    if connection.closed:
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        try:
+            duplicate.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the server was faster: it is cut already
+            return
+
+
+def _connect_failure(error: psycopg.Error) -> ProbeFailure:
+    if isinstance(error, psycopg.ProgrammingError):
+        # libpq would repeat the part of the URL that it cannot read, which may be the password.
+        return ProbeFailure(Reason.CONNECT, "the URL cannot be read: encode what is special in it")
+    text = clean(str(error))
+    # Names of databases and users stand in quotes, and may be any of the words.
+    words = _QUOTED.sub("", text).lower()
+    for part, reason in _CONNECT_FAILURES:
+        if part in words:
+            return ProbeFailure(reason, text)
+    return ProbeFailure(Reason.CONNECT, text)
