@@ -10,10 +10,11 @@ BIN := $(VENV)/bin
 KEEP ?=
 ROUNDS ?=
 SERVICE ?= payment-service
+QUICK ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check test lint clean lock
+.PHONY: help demo run rules check test lint bench clean lock
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -41,6 +42,9 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+
+bench: $(VENV)/dev.stamp ## Measure ours against the peers, write docs/performance.md (QUICK=1: two minutes)
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

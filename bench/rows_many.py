@@ -17,7 +17,7 @@ _MANY, _FEW = 10_000, 100
 _INTERVAL, _TIMEOUT = 10.0, 3.0
 # Whole intervals: within one, probes need not be spread evenly.
 _WINDOW = _INTERVAL
-_PER_SECOND = 3.0
+_PER_SECOND = 2.0
 _TOLERANCE = 0.1
 _MILLI, _MICRO = 1e3, 1e6
 
@@ -72,11 +72,12 @@ def _scraped(shop: Workshop, exporter: Exporter) -> Figures:
     figures = {"cpu": idle / probes}
     for name, compressed in (("plain", False), ("compressed", True)):
         with Scraper(exporter.port, compressed=compressed) as scraper:
-            before = cpu_seconds(exporter.pid)
+            started, before = time.monotonic(), cpu_seconds(exporter.pid)
             took = paced(scraper, _PER_SECOND, _WINDOW)
             used = cpu_seconds(exporter.pid) - before
+            probing = idle * (time.monotonic() - started) / _WINDOW
             _, body = scraper.scrape()
-        figures[name] = (used - idle) / len(took)
+        figures[name] = (used - probing) / len(took)
         figures["bytes"] = len(body)
         figures["series"] = sum(not line.startswith(b"#") for line in body.splitlines())
     return figures

@@ -78,13 +78,18 @@ class Scraper:
 
 
 def paced(scraper: Scraper, per_second: float, seconds: float) -> list[float]:
-    """Scrape at a steady pace; how many seconds each took."""
+    """Scrape at a steady pace for the whole of `seconds`; how many seconds each took."""
     took: list[float] = []
     started = time.monotonic()
-    while (due := started + len(took) / per_second) < started + seconds:
-        time.sleep(max(0.0, due - time.monotonic()))
+    for number in range(round(per_second * seconds)):
+        _sleep_until(started + number / per_second)
         took.append(scraper.scrape()[0])
+    _sleep_until(started + seconds)
     return took
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def families(text: bytes) -> dict[str, int]:
