@@ -81,7 +81,7 @@ class Load:
         """
         capacity = (self.at - since.at) * (os.cpu_count() or 1)
         elsewhere = (self.busy - since.busy) - (self.ours - since.ours)
-        return max(0.0, elsewhere / capacity) if capacity else 0.0
+        return min(1.0, max(0.0, elsewhere / capacity)) if capacity else 0.0
 
 
 def _machine() -> tuple[float, ...]:
