@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Coverage-guided fuzzing of the response parser with atheris: `make fuzz SECONDS=600`.
 
 Arguments are libFuzzer's. What it finds is a file; `response_properties.check` of its content

@@ -170,13 +170,13 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Read what the framing and coding of the body depend on."""
+        if self._complete:
+            raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         status = self._parser.get_status_code()
         if status < 200 and status != _SWITCHING_PROTOCOLS:
             # 100 Continue, 103 Early Hints: the answer is still to come (RFC 9110, 15.2).
             self.headers.clear()
             return
-        if self._complete:
-            raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         self.status = status
         self.version = self._parser.get_http_version()
         self._headers_done = True
