@@ -33,7 +33,9 @@ class Plan:
     def of(self, rounds: int, seconds: float) -> Plan:
         """The same with other numbers, never more rounds than this one has."""
         kept = min(self.rounds, rounds)
-        return Plan(kept, min(self.seconds, seconds), self.limit, 2 * kept)
+        return Plan(
+            kept, min(self.seconds, seconds), self.limit, self.attempts - self.rounds + kept
+        )
 
 
 @dataclass(slots=True)

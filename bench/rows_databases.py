@@ -52,7 +52,7 @@ def redis(shop: Workshop) -> list[Row]:
 def _measured(
     shop: Workshop, kind: str, targets: Targets, peer: Peer, prefix: str
 ) -> tuple[Mapping[str, Side], tuple[str, ...]]:
-    plan = shop.plan.of(5, 10.0)
+    plan = shop.plan.of(5, 8.0)
     directory: Path = shop.place(f"{kind}-ours")
     with Exporter(directory, targets) as exporter:
         exporter.settle()

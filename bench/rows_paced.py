@@ -55,8 +55,8 @@ class _Chain:
 
 def paced(shop: Workshop) -> list[Row]:
     """(b): CPU of exporter and Prometheus, and the durations that are reported."""
-    plan = shop.plan.of(5, 15.0)
-    settle = 2.0 if shop.quick else 4.0
+    plan = shop.plan.of(5, 12.0)
+    settle = 2.0 if shop.quick else 3.0
     with ExitStack() as running:
         chains = {name: make(shop, running) for name, make in _CHAINS.items()}
         time.sleep(settle)
