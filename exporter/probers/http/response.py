@@ -11,6 +11,7 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.decoding import Decoder, decoder_of
 from exporter.probers.result import Reason
 
+_LEAST_STATUS = 100
 _SWITCHING_PROTOCOLS = 101
 _LENGTH = b"content-length"
 _TRANSFER_CODING = b"transfer-encoding"
@@ -173,6 +174,8 @@ class Response:
         if self._complete:
             raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         status = self._parser.get_status_code()
+        if status < _LEAST_STATUS:
+            raise self._failed(Reason.PROTOCOL, f"{status:03} is not a status code")
         if status < 200 and status != _SWITCHING_PROTOCOLS:
             # 100 Continue, 103 Early Hints: the answer is still to come (RFC 9110, 15.2).
             self.headers.clear()
