@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -49,6 +50,8 @@ http {{
     }}
 }}
 """
+_OWN_AGENT = "Python-urllib"
+_POLL_SECONDS = 0.01
 _LOCATION = "location / {{ default_type application/json; return 200 '{answer}'; }}"
 
 
@@ -101,6 +104,16 @@ class Nginx(Server):
     def position(self) -> int:
         """Where the log ends now."""
         return self.access_log.stat().st_size
+
+    def settle(self) -> None:
+        """Wait until the log has what is over: nginx writes the line after the answer's last byte.
+
+        It does one thing after another, so that a request of ours marks the end of those before.
+        """
+        since = self.position()
+        request(f"{self.url}/health")
+        while not self.connections(since, _OWN_AGENT).requests:
+            time.sleep(_POLL_SECONDS)
 
     def connections(self, since: int, agent: str) -> Connections:
         """What the log says after a position of clients whose User-Agent starts so."""

@@ -92,6 +92,7 @@ def _blackbox(shop: Workshop, blackbox: Blackbox, urls: Sequence[str], seconds: 
 
 def _check_log(shop: Workshop, since: int, agent: str, probes: int, *, secure: bool) -> None:
     """That each probe was a connection of its own, by nginx's log."""
+    shop.nginx.settle()
     seen = shop.nginx.connections(since, agent)
     if seen.new != probes or seen.requests != probes:
         raise BenchError(f"{agent}: {probes} probes, but nginx saw {seen}")

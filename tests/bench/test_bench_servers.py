@@ -29,8 +29,9 @@ def test_log_tells_new_connections_from_requests(nginx: Nginx) -> None:
     with Scraper(nginx.port, "/health") as scraper:
         for _ in range(3):
             scraper.scrape()
+    nginx.settle()
     seen = nginx.connections(since, "")
-    assert (seen.requests, seen.new) == (3, 1)
+    assert (seen.requests, seen.new) == (4, 2)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
@@ -40,6 +41,7 @@ def test_peer_probes_by_a_new_connection_each(
     urls = nginx.secure_urls if secure else nginx.urls
     since = nginx.position()
     probes = saturate(blackbox.port, [Blackbox.path(url) for url in urls], 4, seconds=0.3)
+    nginx.settle()
     seen = nginx.connections(since, Blackbox.agent)
     assert probes > 0
     assert (seen.requests, seen.new, seen.resumed) == (probes, probes, 0)

@@ -143,7 +143,6 @@ class Response:
             return self._told(error)
         return None
 
-
     def _too_much(self) -> ProbeFailure:
         if self._headers_done:
             return ProbeFailure(Reason.TOO_LARGE, "chunk extensions or trailers without end")
@@ -200,6 +199,9 @@ class Response:
         """Keep a piece of the body; what comes in spite of HEAD is none."""
         if self._complete:
             return
+        if not self._headers_done:
+            # The parser minds a Content-Length there, though it means nothing (RFC 9112, 6.3).
+            raise self._failed(Reason.PROTOCOL, "an interim answer has a body")
         limit = self._reading.max_body_bytes
         if self._decoder is not None:
             try:
