@@ -10,10 +10,15 @@ BIN := $(VENV)/bin
 KEEP ?=
 ROUNDS ?=
 SERVICE ?= payment-service
+QUICK ?=
+SECONDS ?=
 PYTEST_ARGS ?=
 
+# Merging starts the script anew by its own name, so that it has to find its Python by itself.
+FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
+
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check test lint clean lock
+.PHONY: help demo run rules check test lint bench soak fuzz clean lock
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -42,12 +47,25 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 
+bench: $(VENV)/dev.stamp ## Measure ours against the peers, write docs/performance.md (QUICK=1: two minutes)
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick)
+
+soak: $(VENV)/dev.stamp ## Probe what fails at random for half an hour, write docs/soak.md (SECONDS=3600: longer)
+	@exec $(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS))
+
+fuzz: $(VENV)/dev.stamp $(VENV)/fuzz.stamp ## Fuzz the reader of HTTP answers for ten minutes (SECONDS=3600: longer)
+	@mkdir -p .cache/fuzz/corpus .cache/fuzz/found
+	@$(FUZZ) -max_total_time=$(or $(SECONDS),600) -dict=tests/probers/response.dict \
+		-artifact_prefix=.cache/fuzz/found/ -print_final_stats=1 .cache/fuzz/corpus tests/probers/corpus
+	@$(FUZZ) -merge=1 tests/probers/corpus .cache/fuzz/corpus
+
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 lock: ## Resolve the dependencies of pyproject.toml anew and pin them in lock/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in "runtime:" "demo:--extra rules --extra demo" "dev:--extra rules --extra demo --extra dev"; do \
+	@for lock in "runtime:" "demo:--extra rules --extra demo" "dev:--extra rules --extra demo --extra dev" \
+		"fuzz:--extra fuzz"; do \
 		$(BIN)/uv pip compile pyproject.toml $${lock#*:} --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --upgrade \
 		--output-file lock/$${lock%%:*}.txt; done

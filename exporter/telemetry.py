@@ -49,6 +49,7 @@ class Telemetry:
         self.reload_success_time = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)
         self.watchdog_received = self._gauge(names.WATCHDOG_LAST_RECEIVED)
         self.event_loop_lag = self._gauge(names.EVENT_LOOP_LAG)
+        self._gauge(names.TASKS).set_function(lambda: len(asyncio.all_tasks()))
         self._gauge(names.BUILD_INFO).labels(VERSION, platform.python_version()).set(1)
 
     def _gauge(self, metric: Metric) -> Gauge:

@@ -180,6 +180,13 @@ EVENT_LOOP_LAG = Metric(
 PROBES_IN_FLIGHT = Metric(
     "monitoring_probes_in_flight", _G, "Probes under way.", scope=_P, collapse=Collapse.SUM
 )
+TASKS = Metric(
+    "monitoring_tasks",
+    _G,
+    "Tasks of the event loop; more than a few for each probe under way are a leak.",
+    scope=_P,
+    collapse=Collapse.MAX,
+)
 ERRORS = Metric(
     "monitoring_errors_total",
     _C,

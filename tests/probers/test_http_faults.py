@@ -228,6 +228,15 @@ PLAIN = {
         raw(OK, b"Content-Length: 20\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(HEALTHY)),
         Reason.PROTOCOL,
     ),
+    # Below 100 (RFC 9110, 15): were it taken for an interim answer, its body would be the next's.
+    "status 020": down(
+        raw(b"HTTP/1.1 020 OK\r\n", b"Content-Length: 3\r\n\r\n", b"abc", OK, b"\r\n", HEALTHY),
+        Reason.PROTOCOL,
+    ),
+    "103 with a body": down(
+        raw(b"HTTP/1.1 103 X\r\n", b"Content-Length: 3\r\n\r\n", b"abc", OK, b"\r\n", HEALTHY),
+        Reason.PROTOCOL,
+    ),
     "two answers": down(raw(OK, b"Content-Length: 20\r\n\r\n", HEALTHY, SECOND), Reason.PROTOCOL),
     # Chunks that are none.
     "chunk size no number": down(raw(CHUNKED, b"xyz\r\n", HEALTHY), Reason.PROTOCOL),

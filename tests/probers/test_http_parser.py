@@ -28,9 +28,9 @@ ANSWERS = [
 ]
 
 
-def read(pieces: list[bytes]) -> Response:
+def read(pieces: list[bytes], reading: Reading = READING) -> Response:
     """An answer of pieces, after which the connection ends."""
-    response = Response(READING)
+    response = Response(reading)
     try:
         for piece in pieces:
             if response.feed(piece):
@@ -91,8 +91,9 @@ def test_answer_that_ends_early_fails(answer: bytes, place: int) -> None:
 def test_so_many_gzip_members_and_no_more(members: int) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
     pieces = [head + gzip.compress(b"x") * members]
+    reading = Reading(max_header_bytes=300, max_body_bytes=300)
     if members <= 100:
-        assert read(pieces).body == b"x" * members
+        assert read(pieces, reading).body == b"x" * members
     else:
         with pytest.raises(ProbeFailure, match="members"):
-            read(pieces)
+            read(pieces, reading)

@@ -11,6 +11,7 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.decoding import Decoder, decoder_of
 from exporter.probers.result import Reason
 
+_LEAST_STATUS = 100
 _SWITCHING_PROTOCOLS = 101
 _LENGTH = b"content-length"
 _TRANSFER_CODING = b"transfer-encoding"
@@ -55,16 +56,16 @@ class Response:
     """
 
     __slots__ = (
-        "_bytes_after_header",
         "_chunked",
         "_complete",
         "_decoder",
         "_failure",
-        "_header_bytes",
         "_headers_done",
+        "_limit",
         "_parser",
         "_pieces",
         "_reading",
+        "_received",
         "_wanted",
         "body",
         "body_length",
@@ -79,8 +80,9 @@ class Response:
         self._parser: Parser = httptools.HttpResponseParser(self)
         self._reading = reading
         self._wanted = reading.headers
-        self._header_bytes = 0
-        self._bytes_after_header = 0
+        self._received = 0
+        # The headers' at first; that of all, framing included, once they are complete.
+        self._limit = reading.max_header_bytes
         self._headers_done = False
         self._complete = False
         self._chunked = False
@@ -99,18 +101,22 @@ class Response:
 
     def feed(self, data: bytes) -> bool:
         """Take bytes; True when the answer is complete."""
-        if self._headers_done:
-            self._check_framing_limit(data)
-        else:
-            data = self._within_header_limit(data)
-        failure = self._parse(data)
-        if failure is not None:
-            raise failure
+        while data and not self._complete:
+            # Never past a limit, so that it makes no difference how the bytes were put together.
+            left = self._limit - self._received
+            if not left:
+                raise self._too_much()
+            piece = data[:left]
+            data = data[left:]
+            self._received += len(piece)
+            failure = self._parse(piece)
+            if failure is not None:
+                raise failure
         return self._complete
 
     def end(self) -> None:
         """Nothing more will come; raise ProbeFailure if that is too early."""
-        if not self._header_bytes:
+        if not self._received:
             raise ProbeFailure(Reason.RESET, "the target closed the connection without an answer")
         if not self._headers_done or self.length >= 0 or self._chunked:
             raise ProbeFailure(
@@ -137,26 +143,10 @@ class Response:
             return self._told(error)
         return None
 
-    def _within_header_limit(self, data: bytes) -> bytes:
-        limit = self._reading.max_header_bytes
-        before = self._header_bytes
-        self._header_bytes = before + len(data)
-        if self._header_bytes <= limit:
-            return data
-        left = limit - before
-        failure = self._parse(data[:left])
-        if failure is not None:
-            raise failure
+    def _too_much(self) -> ProbeFailure:
         if self._headers_done:
-            return data[left:]
-        raise ProbeFailure(Reason.TOO_LARGE, f"the headers are over {limit} bytes")
-
-    def _check_framing_limit(self, data: bytes) -> None:
-        self._bytes_after_header += len(data)
-        if self._bytes_after_header > self._reading.max_header_bytes + (
-            self._reading.max_body_bytes * _MAX_FRAMING
-        ):
-            raise ProbeFailure(Reason.TOO_LARGE, "chunk extensions or trailers without end")
+            return ProbeFailure(Reason.TOO_LARGE, "chunk extensions or trailers without end")
+        return ProbeFailure(Reason.TOO_LARGE, f"the headers are over {self._limit} bytes")
 
     def _told(self, error: Exception) -> Exception:
         if self._failure is not None:
@@ -168,6 +158,10 @@ class Response:
 
     # --- for the parser -------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """Another answer follows in the same piece: the connection cannot be used again."""
+        self.reusable = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header if it is wanted; those after the body are not."""
         name = name.lower()
@@ -176,16 +170,19 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Read what the framing and coding of the body depend on."""
+        if self._complete:
+            raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         status = self._parser.get_status_code()
+        if status < _LEAST_STATUS:
+            raise self._failed(Reason.PROTOCOL, f"{status:03} is not a status code")
         if status < 200 and status != _SWITCHING_PROTOCOLS:
             # 100 Continue, 103 Early Hints: the answer is still to come (RFC 9110, 15.2).
             self.headers.clear()
             return
-        if self._complete:
-            raise self._failed(Reason.PROTOCOL, "the target sent more than one answer")
         self.status = status
         self.version = self._parser.get_http_version()
         self._headers_done = True
+        self._limit += self._reading.max_body_bytes * _MAX_FRAMING
         for name, value in self.headers:
             if name == _LENGTH:
                 self.length = int(value)
@@ -199,7 +196,12 @@ class Response:
             self._complete = True
 
     def on_body(self, data: bytes) -> None:
-        """Keep a piece of the body."""
+        """Keep a piece of the body; what comes in spite of HEAD is none."""
+        if self._complete:
+            return
+        if not self._headers_done:
+            # The parser minds a Content-Length there, though it means nothing (RFC 9112, 6.3).
+            raise self._failed(Reason.PROTOCOL, "an interim answer has a body")
         limit = self._reading.max_body_bytes
         if self._decoder is not None:
             try:
