@@ -12,7 +12,8 @@ from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
 from exporter.web.errors import iso, now
 from exporter.web.keys import SERVICE
-from model.targets import Postgres, Redis, Service
+from model.redis import Redis
+from model.targets import Postgres, Service
 
 _UNKNOWN = "unknown"
 
