@@ -12,6 +12,8 @@ from model import (
     Count,
     Email,
     EscalationStep,
+    JsonState,
+    JsonTarget,
     Match,
     OrZero,
     PagerDuty,
@@ -68,6 +70,20 @@ SERVICES = (
 # REDIS_URL_FILE name; these are the addresses without them.
 POSTGRES = (Postgres(name="postgresql", url="postgresql://monitoring@postgresql/monitoring_prod"),)
 REDIS = (Redis(name="redis", url="redis://redis:6379/0"),)
+
+# What the platform depends on and others run. STRIPE_STATUS_URL overrides it.
+EXTERNAL = (
+    JsonTarget(
+        name="stripe-status",
+        url="https://status.stripe.com/api/v2/status.json",
+        state=JsonState(
+            path="status.indicator",
+            up=("none",),
+            degraded=("minor",),
+            down=("major", "critical"),
+        ),
+    ),
+)
 
 # --- Business metrics ---------------------------------------------------------------------------
 # Read by SQL, each on its own clock. The role needs SELECT on payments (docs/postgres.md).
@@ -284,7 +300,7 @@ ALERTS = (
         name="TargetsMissing",
         group="availability",
         expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",)))
-        < len(SERVICES) + len(POSTGRES) + len(REDIS) + len(SQL),
+        < len(SERVICES) + len(POSTGRES) + len(REDIS) + len(SQL) + len(EXTERNAL),
         for_=minutes(1),
         severity="error",
         service="monitoring-service",
@@ -371,6 +387,26 @@ ALERTS = (
         investigation=("redis-cli ping", "Is it loading its data, or out of memory?"),
         actions=("Restart Redis.",),
     ),
+    # Nobody of ours can mend it, so it wakes nobody; whoever looks into failing payments sees it.
+    Alert(
+        name="ProviderDegraded",
+        group="external",
+        expr=observed(metrics.JSON_STATE, state="up") < "0.5",
+        for_=minutes(5),
+        severity="warning",
+        summary="{{ $labels.target }} does not say that all is well",
+        description=(
+            "For 5 minutes {{ $labels.target }} has told of trouble on its provider's side, or "
+            "could not be read: calls to that provider may fail."
+        ),
+        symptoms="The provider's public status is not that all is well.",
+        investigation=(
+            "`monitoring_json_state` tells degraded from down from unknown; `/health` says why.",
+            "Read the provider's own page: curl https://status.stripe.com/api/v2/status.json",
+            "Do payments fail? Look at payment-service's errors.",
+        ),
+        actions=("Tell support and the payment team; wait for the provider.",),
+    ),
     Alert(
         name="CertificateExpiring",
         group="certificates",
@@ -451,6 +487,7 @@ CONFIG = Platform(
     postgres=POSTGRES,
     redis=REDIS,
     sql=SQL,
+    external=EXTERNAL,
     severities=SEVERITIES,
     channels=CHANNELS,
     contacts=CONTACTS,

@@ -17,7 +17,8 @@ from bench.scraper import Scraper
 from model.durations import hours, seconds
 from model.load import load
 from model.platform import Platform
-from model.targets import Postgres, Redis, Service
+from model.redis import Redis
+from model.targets import Postgres, Service
 from programs import ServerError, child
 from programs.server import ANSWER_SECONDS, Server, request
 

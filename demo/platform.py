@@ -345,6 +345,10 @@ class Platform:
         )
         self._traffic: asyncio.Task[None] | None = None
 
+    def urls(self) -> dict[str, str]:
+        """Where each service is, by its name. RuntimeError before `start`."""
+        return {name: service.url for name, service in self.services.items()}
+
     async def start(self) -> None:
         """Start every service and the traffic; on an error nothing stays open."""
         try:

@@ -22,6 +22,7 @@ import aiohttp
 
 from demo import payments
 from demo.api import Api
+from demo.external import serving
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
 from model.load import load
@@ -98,6 +99,7 @@ async def running(
         with _timed(report, f"{len(base.services) - 1} simulated services, 3 sinks"):
             names = [service.name for service in base.services if service.name != base.own_service]
             simulated = await cleanup.enter_async_context(SimulatedPlatform(names))
+            external = await cleanup.enter_async_context(serving(base.external))
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
         servers = _servers(directory, compiled)
@@ -113,7 +115,9 @@ async def running(
         trickle = asyncio.create_task(payments.trickle(postgres))
         cleanup.callback(trickle.cancel)
         port = free_port()
-        addresses = _addresses(directory, port, simulated, sinks, base)
+        addresses = _addresses(
+            directory, port, _targets(base, simulated, external, redis), sinks, base
+        )
         addresses |= {
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
@@ -169,13 +173,19 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
     )
 
 
+def _targets(
+    base: Platform, simulated: SimulatedPlatform, external: Mapping[str, str], redis: Redis
+) -> dict[str, str]:
+    stores = {target.name: redis.url for target in base.redis if target.kind == "redis"}
+    return {**simulated.urls(), **external, **stores}
+
+
 def _addresses(
-    directory: Path, port: int, simulated: SimulatedPlatform, sinks: Sinks, base: Platform
+    directory: Path, port: int, targets: dict[str, str], sinks: Sinks, base: Platform
 ) -> dict[str, object]:
     slack, pagerduty = directory / "slack_webhook_url", directory / "pagerduty_routing_key"
     slack.write_text(sinks.slack_url, encoding="utf-8")
     pagerduty.write_text(_ROUTING_KEY, encoding="utf-8")
-    targets = {name: service.url for name, service in simulated.services.items()}
     if base.own_service is not None:
         targets[base.own_service] = f"http://127.0.0.1:{port}"
     return {

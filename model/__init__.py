@@ -3,6 +3,7 @@
 from model import names as metrics
 from model.alerts import Alert
 from model.durations import days, hours, minutes, seconds
+from model.json_target import JsonState, JsonTarget, JsonValue
 from model.people import (
     BusinessHours,
     Contact,
@@ -27,8 +28,9 @@ from model.promql import (
     rate,
     select,
 )
+from model.redis import Redis, RedisKey, Sentinel
 from model.sql import SqlMetrics, SqlValue
-from model.targets import Postgres, Redis, Service
+from model.targets import Postgres, Service
 
 __all__ = [
     "CONFIG_SHA256",
@@ -41,6 +43,9 @@ __all__ = [
     "Count",
     "Email",
     "EscalationStep",
+    "JsonState",
+    "JsonTarget",
+    "JsonValue",
     "Match",
     "OrZero",
     "PagerDuty",
@@ -48,6 +53,8 @@ __all__ = [
     "Postgres",
     "Prometheus",
     "Redis",
+    "RedisKey",
+    "Sentinel",
     "Service",
     "Severity",
     "Slack",

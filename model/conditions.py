@@ -55,8 +55,7 @@ class JsonCondition(Declared):
     @model_validator(mode="after")
     def _check(self) -> Self:
         mistakes = regexp_mistakes("regexp", () if self.regexp is None else (self.regexp,))
-        if not all(self.steps()):
-            mistakes.append("path: write keys joined by single dots, such as checks.database")
+        mistakes += path_mistakes(self.path)
         if self.one_of is not None and not self.one_of:
             mistakes.append("one_of: is empty, so nothing could ever hold")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
@@ -67,7 +66,19 @@ class JsonCondition(Declared):
 
     def steps(self) -> tuple[str, ...]:
         """The keys and indexes of the path."""
-        return tuple(self.path.split("."))
+        return path_steps(self.path)
+
+
+def path_steps(path: str) -> tuple[str, ...]:
+    """The keys and list indexes of a path inside a JSON document."""
+    return tuple(path.split("."))
+
+
+def path_mistakes(path: str) -> list[str]:
+    """What is wrong with a path inside a JSON document, empty if nothing is."""
+    if all(path_steps(path)):
+        return []
+    return ["path: write keys joined by single dots, such as checks.database"]
 
 
 def regexp_mistakes(setting: str, patterns: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,8 @@
 """Every metric that rules and dashboards may name: the one catalogue.
 
 Names that users of blackbox_exporter, postgres_exporter and redis_exporter already have on their
-dashboards are kept to the letter. Those of Postgres are many, and stand in `names_postgres.py`.
+dashboards are kept to the letter. Those of Postgres and Redis are many, and stand in
+`names_postgres.py` and `names_redis.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its words
 from model.metric import Collapse, Metric, MetricType, Scope
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
+from model.names_redis import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
 _T = ("target",)
@@ -108,6 +110,17 @@ PROBE_TLS_VERSION_INFO = Metric(
     "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
 )
 
+# --- remote JSON documents ----------------------------------------------------------------------
+JSON_VALUE = Metric(
+    "monitoring_json_value", _G, "A number read in a remote JSON document.", ("target", "name")
+)
+JSON_STATE = Metric(
+    "monitoring_json_state",
+    _G,
+    "Whether a remote JSON document says this state; unknown is that it could not be read.",
+    ("target", "state"),
+)
+
 # --- SQL metrics --------------------------------------------------------------------------------
 SQL_LAST_SUCCESS = Metric(
     "monitoring_sql_last_success_timestamp_seconds",
@@ -117,26 +130,6 @@ SQL_LAST_SUCCESS = Metric(
     collapse=Collapse.MAX,
 )
 SQL_ROWS = Metric("monitoring_sql_rows", _G, "Rows that the query returned.", _T)
-
-# --- Redis, as in redis_exporter ----------------------------------------------------------------
-REDIS_UP = Metric("redis_up", _G, "Whether a new connection to Redis can be made and used.", _T)
-REDIS_UPTIME = Metric("redis_uptime_in_seconds", _G, "How long Redis has been running.", _T)
-REDIS_CONNECTED_CLIENTS = Metric("redis_connected_clients", _G, "Connected clients.", _T)
-REDIS_CONFIG_MAXCLIENTS = Metric("redis_config_maxclients", _G, "Redis' setting maxclients.", _T)
-REDIS_BLOCKED_CLIENTS = Metric(
-    "redis_blocked_clients", _G, "Clients that wait in a blocking call.", _T
-)
-REDIS_MEMORY_USED = Metric("redis_memory_used_bytes", _G, "Memory that Redis has allocated.", _T)
-REDIS_MEMORY_MAX = Metric(
-    "redis_memory_max_bytes", _G, "Redis' setting maxmemory; 0 is no limit.", _T
-)
-REDIS_COMMANDS_PROCESSED = Metric(
-    "redis_commands_processed_total", _C, "Commands that Redis has processed.", _T
-)
-REDIS_KEYSPACE_HITS = Metric("redis_keyspace_hits_total", _C, "Look-ups that found a key.", _T)
-REDIS_KEYSPACE_MISSES = Metric("redis_keyspace_misses_total", _C, "Look-ups that found no key.", _T)
-REDIS_EVICTED_KEYS = Metric("redis_evicted_keys_total", _C, "Keys evicted by maxmemory.", _T)
-REDIS_DB_KEYS = Metric("redis_db_keys", _G, "Keys in a database.", ("target", "db"))
 
 # --- the exporter itself ------------------------------------------------------------------------
 _P = Scope.PROCESS

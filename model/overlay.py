@@ -15,6 +15,7 @@ from model.declared import ConfigError, Problem, suggestion
 from model.load import load
 from model.people import Channel, Email, PagerDuty, Slack
 from model.platform import Platform
+from model.redis import Redis
 from model.targets import Target
 
 
@@ -65,7 +66,8 @@ def relocate(platform: Platform, given: Addresses) -> Platform:
         update={
             "services": tuple(_moved(target, given) for target in platform.services),
             "postgres": tuple(_moved(target, given) for target in platform.postgres),
-            "redis": tuple(_moved(target, given) for target in platform.redis),
+            "redis": tuple(_alone(target, given) for target in platform.redis),
+            "external": tuple(_moved(target, given) for target in platform.external),
             "channels": tuple(_rerouted(channel, given) for channel in platform.channels),
             "watched_by": watched,
             "base_url": f"http://{given.exporter}",
@@ -77,6 +79,16 @@ def relocate(platform: Platform, given: Addresses) -> Platform:
 def _moved(target: Target, given: Addresses) -> Target:
     url = given.targets.get(target.name)
     return target if url is None else target.model_copy(update={"url": url})
+
+
+def _alone(target: Target, given: Addresses) -> Target:
+    """A Redis at another address is not the one that the config's Sentinels watch."""
+    moved = _moved(target, given)
+    if moved is target or not isinstance(target, Redis):
+        return moved
+    nobody = {"master_name": None, "sentinels": ()}
+    credentials = {"sentinel_username": None, "sentinel_password_file": None}
+    return moved.model_copy(update={**nobody, **credentials})
 
 
 def _rerouted(channel: Channel, given: Addresses) -> Channel:

@@ -17,12 +17,14 @@ from pydantic import Field, model_validator
 from model.alerts import Alert
 from model.declared import Declared, Problem, nearest, refused, suggestion
 from model.durations import Duration, prometheus, seconds
+from model.json_target import JsonTarget
 from model.metric import Metric, Scope
 from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
 from model.promql import Expr, OverRange
+from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
-from model.targets import Postgres, Redis, Service, Target, url_mistakes
+from model.targets import Postgres, Service, Target, url_mistakes
 
 D = TypeVar("D", bound=Declared)
 
@@ -64,14 +66,16 @@ class Platform(Declared):
     `own_service` is the name of the service that stands for the exporter itself: it is probed by
     `/status` and left out of `/health`'s verdict. `base_url` is where people reach the exporter.
     `dead_mans_switch` is a URL that is called as long as alerting works; the exporter's own is
-    only better than nothing, since it dies with the machine.
+    only better than nothing, since it dies with the machine. `external` is what the platform
+    depends on and does not run itself, such as the payment provider's status page.
     """
 
     name: str
     services: tuple[Service, ...]
     postgres: tuple[Postgres, ...] = ()
-    redis: tuple[Redis, ...] = ()
+    redis: tuple[Redis | Sentinel, ...] = ()
     sql: tuple[SqlMetrics, ...] = ()
+    external: tuple[JsonTarget, ...] = ()
     severities: tuple[Severity, ...]
     channels: tuple[Channel, ...]
     contacts: tuple[Contact, ...]
@@ -107,7 +111,7 @@ class Platform(Declared):
     @property
     def targets(self) -> tuple[Target, ...]:
         """Everything that is probed, in the order in which people are shown it."""
-        return (*self.services, *self.postgres, *self.redis, *self.sql)
+        return (*self.services, *self.postgres, *self.redis, *self.sql, *self.external)
 
     @property
     def sql_metrics(self) -> tuple[Metric, ...]:

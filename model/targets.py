@@ -1,4 +1,4 @@
-"""What is probed: HTTP services, Postgres and Redis."""
+"""What is probed: HTTP and TCP services and Postgres. Redis is in `model/redis.py`."""
 
 from __future__ import annotations
 
@@ -107,29 +107,41 @@ def url_mistakes(url: str, schemes: tuple[str, ...], *, secret: bool = False) ->
     return mistakes
 
 
-class Service(Target):
-    """A service of the platform, probed by HTTP.
+class NetworkTarget(Target):
+    """A target that we connect to ourselves, by TCP or TLS.
 
-    `port` is short for `url="http://<name>:<port>"`. It is up when the answer has one of
-    `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
-    down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics.
-
-    Settings that blackbox_exporter has too are named as there. Regular expressions are Python's,
-    searched for in the text; they are trusted not to backtrack for ever.
+    `preferred_ip_protocol` is the family that is tried first, `ip_protocol_fallback` whether the
+    other is tried at all. The rest is for TLS: `server_name` is what the certificate has to be
+    for, if not the URL's host. Settings that blackbox_exporter has too are named as there.
     """
 
-    kind: ClassVar[str] = "http"
-    noun: ClassVar[str | None] = "Service"
-    port: int | None = None
-    url: str = ""
+    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip4"
+    ip_protocol_fallback: bool = True
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+    insecure_skip_verify: bool = False
+
+    def _mistakes(self) -> list[str]:
+        mistakes = super()._mistakes()
+        if (self.cert_file is None) != (self.key_file is None):
+            mistakes.append("cert_file and key_file: give both")
+        return mistakes
+
+
+class HttpTarget(NetworkTarget):
+    """Something that answers HTTP requests: what it is asked, and what its answer has to be.
+
+    Regular expressions are Python's, searched for in the text; they are trusted not to backtrack
+    for ever.
+    """
+
     variable: str = ""
-    path: str = "/health"
-    metrics_path: str | None = "/metrics"
+    # What follows the URL's own path.
+    path: str = ""
     statuses: tuple[int, ...] = (200,)
-    up: tuple[str, ...] = ("healthy", "ok", "ready")
-    degraded: tuple[str, ...] = ("degraded",)
-    # None: whatever has answered is what counts (the status code alone), without a JSON body.
-    status_field: str | None = "status"
     # What is asked. The method is not changed by keep_alive or redirects 307 and 308.
     method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     headers: Mapping[str, str] = {}
@@ -152,54 +164,31 @@ class Service(Target):
     follow_redirects: bool = True
     max_redirects: int = 10
     allowed_redirects: tuple[str, ...] = ()
-    # The family that is tried first, and whether the other is tried at all.
-    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip4"
-    ip_protocol_fallback: bool = True
-    # TLS, for https:// URLs. `server_name` is what the certificate has to be for, if not the host.
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    server_name: str | None = None
-    min_version: Literal["TLS12", "TLS13"] = "TLS12"
-    insecure_skip_verify: bool = False
     # Uses a connection again: cheaper, but blind to faults of DNS, connecting and certificates.
     keep_alive: bool = False
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, settings: dict[str, object]) -> dict[str, object]:
-        name, port = settings.get("name"), settings.get("port")
-        filled = dict(settings)
-        if "url" not in settings and isinstance(name, str) and isinstance(port, int):
-            filled["url"] = f"http://{name}:{port}"
-        if "variable" not in settings and isinstance(name, str):
-            filled["variable"] = service_variable(name)
-        return filled
+    def _name_variable(cls, settings: dict[str, object]) -> dict[str, object]:
+        return with_variable(settings)
 
     def _mistakes(self) -> list[str]:
         mistakes = super()._mistakes()
-        mistakes.extend(
-            f"{setting}: must start with /"
-            for setting, path in (("path", self.path), ("metrics_path", self.metrics_path))
-            if path is not None and not path.startswith("/")
-        )
+        if self.path and not self.path.startswith("/"):
+            mistakes.append("path: must start with /")
         mistakes.extend(
             f"statuses: {status} is not between 200 and 599"
             for status in self.statuses
             if not 200 <= status <= 599
         )
-        if both := sorted(set(self.up) & set(self.degraded)):
-            mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
         return mistakes + self._request_mistakes() + self._answer_mistakes()
 
-    def _address_mistakes(self) -> list[str]:
-        if self.port is not None and not 0 < self.port < 65536:
-            return [f"port: {self.port} is not between 1 and 65535"]
-        return super()._address_mistakes() if self.url else ["give its port, or its url"]
+    def _reads_body(self) -> bool:
+        return bool(self.json_conditions)
 
     def _request_mistakes(self) -> list[str]:
         mistakes = header_mistakes(self.headers)
-        if self.method == "HEAD" and (self.status_field is not None or self.json_conditions):
+        if self.method == "HEAD" and self._reads_body():
             mistakes.append("method: HEAD brings no body; set status_field=None, or use GET")
         if self.keep_alive and self.method in {"POST", "PATCH"}:
             mistakes.append(
@@ -210,8 +199,6 @@ class Service(Target):
             mistakes.append("bearer_token_file and basic_auth_password_file: give one of them")
         if (self.basic_auth_username is None) != (self.basic_auth_password_file is None):
             mistakes.append("basic_auth_username and basic_auth_password_file: give both")
-        if (self.cert_file is None) != (self.key_file is None):
-            mistakes.append("cert_file and key_file: give both")
         return mistakes
 
     def _answer_mistakes(self) -> list[str]:
@@ -235,9 +222,64 @@ class Service(Target):
         return ("http", "https")
 
 
+class Service(HttpTarget):
+    """A service of the platform, probed by HTTP.
+
+    `port` is short for `url="http://<name>:<port>"`. It is up when the answer has one of
+    `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
+    down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics.
+    """
+
+    kind: ClassVar[str] = "http"
+    noun: ClassVar[str | None] = "Service"
+    port: int | None = None
+    url: str = ""
+    path: str = "/health"
+    metrics_path: str | None = "/metrics"
+    up: tuple[str, ...] = ("healthy", "ok", "ready")
+    degraded: tuple[str, ...] = ("degraded",)
+    # None: whatever has answered is what counts (the status code alone), without a JSON body.
+    status_field: str | None = "status"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, settings: dict[str, object]) -> dict[str, object]:
+        name, port = settings.get("name"), settings.get("port")
+        filled = dict(settings)
+        if "url" not in settings and isinstance(name, str) and isinstance(port, int):
+            filled["url"] = f"http://{name}:{port}"
+        return filled
+
+    def _mistakes(self) -> list[str]:
+        mistakes = super()._mistakes()
+        if not self.path:
+            mistakes.append("path: must start with /")
+        if self.metrics_path is not None and not self.metrics_path.startswith("/"):
+            mistakes.append("metrics_path: must start with /")
+        if both := sorted(set(self.up) & set(self.degraded)):
+            mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
+        return mistakes
+
+    def _reads_body(self) -> bool:
+        return self.status_field is not None or super()._reads_body()
+
+    def _address_mistakes(self) -> list[str]:
+        if self.port is not None and not 0 < self.port < 65536:
+            return [f"port: {self.port} is not between 1 and 65535"]
+        return super()._address_mistakes() if self.url else ["give its port, or its url"]
+
+
 def service_variable(name: str) -> str:
     """The environment variable that overrides a service's URL: `AUTH_SERVICE_URL`."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
+
+
+def with_variable(settings: dict[str, object]) -> dict[str, object]:
+    """Settings with the variable that a target's name stands for, unless they name one."""
+    name = settings.get("name")
+    if "variable" in settings or not isinstance(name, str):
+        return settings
+    return {**settings, "variable": service_variable(name)}
 
 
 class Postgres(Target):
@@ -254,24 +296,10 @@ class Postgres(Target):
         return ("postgresql", "postgres")
 
 
-class Redis(Target):
-    """A Redis server, probed by connecting to it and by INFO."""
-
-    kind: ClassVar[Literal["redis"]] = "redis"
-    noun: ClassVar[str | None] = "Redis"
-    name: str = "redis"
-    url: str = "redis://redis:6379/0"
-    variable: str = "REDIS_URL"
-
-    @classmethod
-    def schemes(cls) -> tuple[str, ...]:
-        return ("redis", "rediss")
-
-
-class TcpService(Target):
+class TcpService(NetworkTarget):
     """A service that is up when a TCP connection can be made, and what it says is expected.
 
-    `url` is `tcp://host:port`, or `tls://host:port` for TLS, whose settings are those of Service.
+    `url` is `tcp://host:port`, or `tls://host:port` for TLS.
     `send` is sent after connecting; `expect` is a regular expression that is searched for in what
     comes back, of which no more than `answer_size_limit` bytes are read.
     """
@@ -282,22 +310,11 @@ class TcpService(Target):
     send: str | None = None
     expect: str | None = None
     answer_size_limit: int = 1 << 16
-    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip4"
-    ip_protocol_fallback: bool = True
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    server_name: str | None = None
-    min_version: Literal["TLS12", "TLS13"] = "TLS12"
-    insecure_skip_verify: bool = False
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, settings: dict[str, object]) -> dict[str, object]:
-        name = settings.get("name")
-        if "variable" in settings or not isinstance(name, str):
-            return settings
-        return {**settings, "variable": service_variable(name)}
+    def _name_variable(cls, settings: dict[str, object]) -> dict[str, object]:
+        return with_variable(settings)
 
     def _mistakes(self) -> list[str]:
         mistakes = super()._mistakes()
@@ -307,8 +324,6 @@ class TcpService(Target):
             mistakes.extend(regexp_mistakes("expect", (self.expect,)))
         if self.answer_size_limit < 1:
             mistakes.append("answer_size_limit: must be at least 1 byte")
-        if (self.cert_file is None) != (self.key_file is None):
-            mistakes.append("cert_file and key_file: give both")
         return mistakes
 
     @classmethod

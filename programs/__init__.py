@@ -11,7 +11,7 @@ from programs.find import find, version
 from programs.postgres import Postgres
 from programs.process import child, free_port
 from programs.prometheus import Prometheus
-from programs.redis import Redis
+from programs.redis import Redis, Sentinel
 from programs.server import Server
 from programs.system import System
 from programs.table import PROGRAMS, Program
@@ -25,6 +25,7 @@ __all__ = [
     "Program",
     "Prometheus",
     "Redis",
+    "Sentinel",
     "Server",
     "ServerError",
     "System",

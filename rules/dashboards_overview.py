@@ -135,8 +135,8 @@ def _services_degraded() -> Panel:
 def _targets_unknown(platform: Platform) -> Panel:
     text = Text(
         "No fresh result",
-        f"Of the config's {len(platform.targets)} targets (services, Postgres, Redis), those of "
-        "which no recent result is known: they may be up or down. If it is not 0: is every "
+        f"Of the config's {len(platform.targets)} targets (services, databases and others), those "
+        "of which no recent result is known: they may be up or down. If it is not 0: is every "
         "exporter up, and does it run with the config that this dashboard was made from?",
     )
     query = Query(queries.targets_unknown(platform))

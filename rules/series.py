@@ -29,6 +29,7 @@ from model.promql import (
     Unless,
     quoted,
 )
+from model.redis import Redis, Sentinel
 from rules.untestable import UntestableError
 
 Labels = Mapping[str, str]
@@ -80,7 +81,10 @@ class Feed:
         if prefix.startswith("pg_"):
             return [target.name for target in self.platform.postgres]
         if prefix.startswith("redis_"):
-            return [target.name for target in self.platform.redis]
+            watches = Sentinel if prefix.startswith("redis_sentinel_") else Redis
+            return [target.name for target in self.platform.redis if isinstance(target, watches)]
+        if prefix.startswith("json_"):
+            return [target.name for target in self.platform.external]
         if "kind" in selector.metric.labels:
             kind = selector.fixed.get("kind")
             return [one.name for one in self.platform.targets if kind in (None, one.kind)]

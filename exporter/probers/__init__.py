@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
+from model.json_target import JsonTarget
+from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
-from model.targets import Postgres, Redis, Service, Target
+from model.targets import Postgres, Service, Target
 
 
 def _http(target: Target, url: str, network: Network) -> Prober:
@@ -24,11 +26,25 @@ def _postgres(target: Target, url: str, _network: Network) -> Prober:
     return PostgresProber(target, url)
 
 
-def _redis(target: Target, url: str, _network: Network) -> Prober:
+def _redis(target: Target, url: str, network: Network) -> Prober:
     from exporter.probers.redis import RedisProber
 
     assert isinstance(target, Redis)
-    return RedisProber(target, url)
+    return RedisProber(target, url, network)
+
+
+def _sentinel(target: Target, url: str, network: Network) -> Prober:
+    from exporter.probers.redis import SentinelProber
+
+    assert isinstance(target, Sentinel)
+    return SentinelProber(target, url, network)
+
+
+def _json(target: Target, url: str, network: Network) -> Prober:
+    from exporter.probers.json_document import JsonProber
+
+    assert isinstance(target, JsonTarget)
+    return JsonProber(target, url, network)
 
 
 def _sql(target: Target, url: str, _network: Network) -> Prober:
@@ -44,5 +60,7 @@ PROBERS: Mapping[str, Callable[[Target, str, Network], Prober]] = {
     Service.kind: _http,
     Postgres.kind: _postgres,
     Redis.kind: _redis,
+    Sentinel.kind: _sentinel,
     SqlMetrics.kind: _sql,
+    JsonTarget.kind: _json,
 }

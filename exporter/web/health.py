@@ -12,7 +12,9 @@ from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
 from exporter.web.errors import iso, now
 from exporter.web.keys import SERVICE
-from model.targets import Postgres, Redis, Service
+from model.json_target import JsonTarget
+from model.redis import Redis
+from model.targets import Postgres, Service
 
 _UNKNOWN = "unknown"
 
@@ -32,6 +34,7 @@ async def _health(request: web.Request) -> web.Response:
     snapshots = service.runner.snapshots()
     services = [shot for shot in snapshots if isinstance(shot.target, Service)]
     dependencies = [shot for shot in snapshots if isinstance(shot.target, (Postgres, Redis))]
+    external = [shot for shot in snapshots if isinstance(shot.target, JsonTarget)]
     own, shard = service.loaded.platform.own_service, service.settings.shard
     verdict = overall([shot for shot in services if shot.target.name != own], dependencies)
     body = {
@@ -44,6 +47,10 @@ async def _health(request: web.Request) -> web.Response:
             for shot in services
         ],
         "dependencies": {shot.target.name: _state(shot) for shot in dependencies},
+        # What others run is shown, but does not make the platform ill.
+        "external": {
+            shot.target.name: {**_state(shot), "details": _details(shot)} for shot in external
+        },
     }
     return web.json_response(body, status=503 if verdict is Health.UNHEALTHY else 200)
 

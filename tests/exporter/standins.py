@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from exporter.probers.result import Health, ProbeResult, Reason, Sample
 from model.durations import seconds
-from model.targets import Redis
+from model.redis import Redis
 
 
 def redis_target(

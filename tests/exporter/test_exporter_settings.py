@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from exporter.settings import SettingsError, read_settings, read_urls
-from model.targets import Postgres, Redis, Service
+from model.redis import Redis
+from model.targets import Postgres, Service
 
 AUTH = Service(name="auth-service", port=3000)
 TARGETS = (AUTH, Postgres(), Redis())

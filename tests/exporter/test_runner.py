@@ -16,7 +16,7 @@ from exporter.telemetry import Telemetry
 from exporter.watch import Assignment
 from model import names
 from model.declared import ConfigError
-from model.targets import Redis
+from model.redis import Redis
 
 # What a busy machine with two cores may add to a moment that is asserted.
 SLACK = 0.4

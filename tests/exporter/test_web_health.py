@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Fleet, serving
+from serving import TIMES, Fleet, config_text, serving
 from standins import failure, redis_target
 
-from exporter.probers.result import Health, ProbeResult
+from exporter.probers.result import Health, ProbeResult, Reason
 from exporter.watch import TargetSnapshot
 from exporter.web.health import overall
 
@@ -119,13 +119,35 @@ async def test_before_the_first_result_a_target_is_unknown_and_the_answer_is_the
     }
 
 
+@pytest.mark.parametrize("of_provider", [UP, DEGRADED, DOWN])
+async def test_what_others_run_is_shown_and_does_not_make_the_platform_ill(
+    tmp_path: Path, of_provider: Health
+) -> None:
+    state = 'JsonState(path="is", up=("fine",))'
+    target = f'JsonTarget(name="provider", url="http://127.0.0.1:1", state={state}, {TIMES})'
+    text = config_text("auth-service", "own-service", databases=f"external=({target},),")
+    fleet = Fleet()
+    reason = Reason.BODY if of_provider is DOWN else None
+    fleet.answers["provider"] = lambda: ProbeResult(of_provider, 0.25, 1767225600.5, reason)
+    async with serving(tmp_path, fleet, text=text) as served:
+        await served.results()
+        answer = await served.client.get("/health")
+        body = await answer.json()
+    assert (answer.status, body["status"]) == (200, "healthy")
+    assert [service["service"] for service in body["services"]] == ["auth-service", "own-service"]
+    assert body["dependencies"] == {}
+    assert body["external"]["provider"]["status"] == of_provider.value
+    assert body["external"]["provider"]["details"].get("reason") == reason
+
+
 async def test_health_has_exactly_the_documented_shape(tmp_path: Path) -> None:
     fleet = Fleet()
     fleet.answers["auth-service"] = lambda: ProbeResult(UP, 0.0123456, 1767225600.5)
     fleet.answers["redis"] = lambda: ProbeResult(UP, 0.25, 1767225600.5)
     status, body = await health(tmp_path, fleet)
     assert status == 200
-    assert list(body) == ["status", "uptime", "timestamp", "services", "dependencies"]
+    shape = ["status", "uptime", "timestamp", "services", "dependencies", "external"]
+    assert list(body) == shape
     assert body["status"] == "healthy"
     assert 0 < body["uptime"] < 60
     assert ISO.fullmatch(body["timestamp"])

@@ -11,9 +11,9 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.failure import excerpt
 from exporter.probers.result import Reason
 from model.conditions import HeaderCondition, JsonCondition
-from model.targets import Service
+from model.targets import HttpTarget
 
-_MISSING = object()
+MISSING = object()
 
 
 class RegexFailure(ProbeFailure):
@@ -36,7 +36,7 @@ class HeaderConditions:
         self.names = frozenset(condition.name for condition in conditions)
 
     @classmethod
-    def of(cls, service: Service) -> Self | None:
+    def of(cls, service: HttpTarget) -> Self | None:
         """Those of a service, None if it has none."""
         conditions = (
             *(_header(one, True) for one in service.fail_if_header_not_matches),
@@ -76,7 +76,7 @@ class BodyConditions:
         self._unwanted = tuple(map(re.compile, unwanted))
 
     @classmethod
-    def of(cls, service: Service) -> Self | None:
+    def of(cls, service: HttpTarget) -> Self | None:
         """Those of a service, None if it has none."""
         wanted = service.fail_if_body_not_matches_regexp
         unwanted = service.fail_if_body_matches_regexp
@@ -103,15 +103,15 @@ class JsonConditions:
         )
 
     @classmethod
-    def of(cls, service: Service) -> Self | None:
+    def of(cls, service: HttpTarget) -> Self | None:
         """Those of a service, None if it has none."""
         return cls(service.json_conditions) if service.json_conditions else None
 
     def check(self, document: object, hide: Callable[[str], str]) -> None:
         """Raise ProbeFailure unless all hold; `hide` takes secrets out of what is quoted."""
         for condition, steps, pattern in self._conditions:
-            value = _at(document, steps)
-            if value is _MISSING:
+            value = at(document, steps)
+            if value is MISSING:
                 raise ProbeFailure(Reason.BODY, f"the answer has no {condition.path}")
             if not _holds(condition, pattern, value):
                 plain = isinstance(value, (str, int, float))
@@ -119,14 +119,15 @@ class JsonConditions:
                 raise ProbeFailure(Reason.BODY, f"{condition.path} is {shown}")
 
 
-def _at(document: object, steps: tuple[str, ...]) -> object:
+def at(document: object, steps: tuple[str, ...]) -> object:
+    """The value at a path inside a JSON document, MISSING if there is none."""
     for step in steps:
         if isinstance(document, dict):
-            document = document.get(step, _MISSING)
+            document = document.get(step, MISSING)
         elif isinstance(document, list) and step.isdecimal() and int(step) < len(document):
             document = document[int(step)]
         else:
-            return _MISSING
+            return MISSING
     return document
 
 

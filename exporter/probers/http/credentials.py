@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.files import Watched
 from exporter.probers.result import Reason
-from model.targets import Service
+from model.targets import HttpTarget
 
 
 class Authorization:
@@ -41,13 +41,13 @@ class Authorization:
         return text
 
 
-def authorization(service: Service, url: str) -> Authorization | None:
+def authorization(service: HttpTarget, url: str) -> Authorization | None:
     """How a service is authorised: by a file, by credentials in its URL, or not at all."""
     if service.bearer_token_file is not None:
-        return Authorization(_secret_in(service.bearer_token_file), _bearer)
+        return Authorization(secret_in(service.bearer_token_file), _bearer)
     if service.basic_auth_password_file is not None:
         user = service.basic_auth_username or ""
-        password = _secret_in(service.basic_auth_password_file)
+        password = secret_in(service.basic_auth_password_file)
         return Authorization(password, lambda text: _basic(user, text))
     parts = urlsplit(url)
     if parts.username is None and parts.password is None:
@@ -56,7 +56,8 @@ def authorization(service: Service, url: str) -> Authorization | None:
     return Authorization(lambda: secret, lambda text: _basic(user, text))
 
 
-def _secret_in(file: Path) -> Callable[[], str]:
+def secret_in(file: Path) -> Callable[[], str]:
+    """Reads a secret's file whenever it has changed; raises ProbeFailure if it cannot."""
     watched = Watched(file)
 
     def read() -> str:

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from exporter.probers.failure import ProbeFailure
-from exporter.probers.http.checks import Checks
+from exporter.probers.http.checks import Checks, Judge, Verdict, by_status_field
 from exporter.probers.http.clock import now
 from exporter.probers.http.conditions import RegexFailure
 from exporter.probers.http.connection import Connection, Kept
@@ -20,58 +20,72 @@ from exporter.probers.http.resolve import Addresses, Families, attempts, literal
 from exporter.probers.http.response import FRAMING, Reading, Response
 from exporter.probers.http.tls import Inspector, Security, TlsSettings
 from exporter.probers.result import Health, ProbeResult, Reason
-from model.targets import Service
+from model.targets import HttpTarget, Service
 
 
 class HttpProber:
-    """Probes a service by an HTTP request over a new connection.
+    """Probes a target by an HTTP request over a new connection.
 
-    `url` is where the service is, which the environment may have set otherwise than the config;
+    `url` is where the target is, which the environment may have set otherwise than the config;
     `network` is shared by the probers of one event loop, and made for this one if not given.
+    `judge` says what a JSON answer means, if it is not a service of the platform that answers.
     Raises ValueError if the URL cannot be probed; whatever the target does is in the results.
     """
 
-    def __init__(self, service: Service, url: str, network: Network | None = None) -> None:
+    def __init__(
+        self,
+        target: HttpTarget,
+        url: str,
+        network: Network | None = None,
+        judge: Judge | None = None,
+    ) -> None:
+        if isinstance(target, Service):
+            judge = by_status_field(target)
         self._network = network or Network()
         self._owns_network = network is None
         self._origin = origin_of(url)
-        self._request = request_of(service, url, self._origin)
+        self._request = request_of(target, url, self._origin)
         self._payload = self._request.payload()
-        self._authorization = authorization(service, url)
-        self._tls = TlsSettings.of(service)
-        self._server_name = service.server_name
+        self._authorization = authorization(target, url)
+        self._tls = TlsSettings.of(target, ("http/1.1",))
+        self._server_name = target.server_name
         self._inspector = Inspector()
-        self._families = Families(service.preferred_ip_protocol, service.ip_protocol_fallback)
+        self._families = Families(target.preferred_ip_protocol, target.ip_protocol_fallback)
         self._literal = literal(self._origin.host, self._origin.port)
-        self._checks = Checks(service, self._hide)
-        self._redirects = Redirects(service)
+        self._checks = Checks(target, judge, self._hide)
+        self._redirects = Redirects(target)
         self._reading = Reading(
-            service.header_size_limit,
-            service.body_size_limit,
+            target.header_size_limit,
+            target.body_size_limit,
             FRAMING | self._checks.headers() | {LOCATION},
-            only_headers=service.method == "HEAD",
-            keep_alive=service.keep_alive,
+            only_headers=target.method == "HEAD",
+            keep_alive=target.keep_alive,
         )
         self._samples = Samples()
-        self._keep_alive = service.keep_alive
+        self._keep_alive = target.keep_alive
         self._kept: Kept | None = None
 
     async def probe(self, timeout: float) -> ProbeResult:
         """Probe once; end within `timeout` seconds, whatever the target does."""
         started = now()
         seen = Measurement()
-        health, detail = Health.UNHEALTHY, ""
-        reason = None
         try:
             answer = await self._ask(seen, started + timeout)
-            health, detail = self._checks.judge(answer)
+            verdict = self._checks.judge(answer)
         except ProbeFailure as failure:
-            reason, detail = failure.reason, self._hide(failure.detail)
+            verdict = Verdict(Health.UNHEALTHY, self._hide(failure.detail), failure.reason)
             seen.failed_due_to_regex = isinstance(failure, RegexFailure)
         # The answer's last byte ends the probe, not what we make of it or do in between.
         ended = seen.ended_at or now()
         return ProbeResult(
-            health, ended - started, time.time(), reason, detail, self._samples.of(seen)
+            verdict.health,
+            ended - started,
+            time.time(),
+            verdict.reason,
+            verdict.detail,
+            (*self._samples.of(seen), *verdict.samples)
+            if verdict.samples
+            else self._samples.of(seen),
         )
 
     async def close(self) -> None:

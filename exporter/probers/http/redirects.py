@@ -8,7 +8,7 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.origin import Origin, origin_of
 from exporter.probers.http.request import Request, build
 from exporter.probers.result import Reason
-from model.targets import Service
+from model.targets import HttpTarget
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
@@ -24,7 +24,7 @@ class Redirects:
 
     __slots__ = ("_allowed", "_body", "_follow", "_headers", "_keep_alive", "_limit", "_statuses")
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: HttpTarget) -> None:
         self._follow = service.follow_redirects
         self._limit = service.max_redirects
         self._allowed = frozenset(origin_of(url) for url in service.allowed_redirects)

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from exporter.probers.http.origin import Origin
 from exporter.version import VERSION
-from model.targets import Service
+from model.targets import HttpTarget
 
 # What may stand in a request's target as it is (RFC 3986, 2.2 and 2.3): the rest is encoded.
 _SAFE = "/?:@!$&'()*+,;=-._~%[]"
@@ -38,7 +38,7 @@ class Request:
         return b"%b%b%b" % (self.head, authorization, self.tail)
 
 
-def request_of(service: Service, url: str, origin: Origin) -> Request:
+def request_of(service: HttpTarget, url: str, origin: Origin) -> Request:
     """The request that a service is probed by."""
     parts = urlsplit(url)
     target = parts.path.rstrip("/") + service.path

@@ -12,7 +12,7 @@ from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.certificate import not_after, peer_chain
 from exporter.probers.http.files import Stamp, stamp_of
 from exporter.probers.result import Reason
-from model.targets import Service, TcpService
+from model.targets import NetworkTarget
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
@@ -31,16 +31,19 @@ class TlsSettings:
     key_file: Path | None = None
     insecure_skip_verify: bool = False
     min_version: str = "TLS12"
+    # What is spoken inside (RFC 7301); a target may refuse what it does not speak.
+    protocols: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, service: Service | TcpService) -> Self:
-        """The settings of a service."""
+    def of(cls, target: NetworkTarget, protocols: tuple[str, ...] = ()) -> Self:
+        """The settings of a target."""
         return cls(
-            service.ca_file,
-            service.cert_file,
-            service.key_file,
-            service.insecure_skip_verify,
-            service.min_version,
+            target.ca_file,
+            target.cert_file,
+            target.key_file,
+            target.insecure_skip_verify,
+            target.min_version,
+            protocols,
         )
 
     def files(self) -> tuple[Path, ...]:
@@ -74,7 +77,8 @@ class Contexts:
 def _context(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ca_file)
     context.minimum_version = _VERSIONS[settings.min_version]
-    context.set_alpn_protocols(["http/1.1"])
+    if settings.protocols:
+        context.set_alpn_protocols(list(settings.protocols))
     if settings.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,0 +1,59 @@
+"""Probing one Redis: a new connection each time, and one round trip for all that is asked."""
+
+from __future__ import annotations
+
+from exporter.probers.failure import ProbeFailure
+from exporter.probers.http.network import Network
+from exporter.probers.redis.config import ConfigReader
+from exporter.probers.redis.keys import KeySizes
+from exporter.probers.redis.link import REDIS_PORT, SENTINEL_PORT, Link
+from exporter.probers.redis.master import MasterFinder
+from exporter.probers.redis.protocol import Script
+from exporter.probers.redis.server import Answer, ServerProber
+from exporter.probers.result import Reason, Sample
+from model import names
+from model.redis import Redis
+
+_UP = Sample(names.REDIS_UP, (), 1.0)
+_DOWN = Sample(names.REDIS_UP, (), 0.0)
+
+
+class RedisProber(ServerProber):
+    """Probes one Redis, or the master that its Sentinels name.
+
+    `url` and `network` are as for HttpProber. Raises ValueError if the URL cannot be used.
+    """
+
+    def __init__(self, target: Redis, url: str, network: Network | None = None) -> None:
+        self._config = ConfigReader(target.config_command)
+        named = (("config", target.config_command), ("keys", target.keys))
+        self._collectors = ("info", *(name for name, asked in named if asked))
+        super().__init__(url, SENTINEL_PORT if target.master_name else REDIS_PORT, network)
+        place = self._address
+        self._keys = KeySizes(target.keys, place.database)
+        self._finder = None
+        self._link = Link(target, place.host, place.port, self._network, secure=place.secure)
+        if target.master_name:
+            self._finder = MasterFinder(target, self._link, self._network, secure=place.secure)
+        opening = self._opening()
+        commands = (*opening, ("INFO", "all"), *self._config.commands, *self._keys.commands)
+        self._first = len(opening)
+        self._script = Script(commands, place.secrets)
+
+    async def _ask(self, answer: Answer, deadline: float) -> None:
+        answer.samples.append(_DOWN)
+        link = self._link if self._finder is None else await self._finder.find(deadline)
+        replies = await link.talk(self._script, deadline)
+        info = self._first
+        config = info + 1
+        keys = config + len(self._config.commands)
+        # What it tells of itself is worth having also when it is down: it says why.
+        role = self._read_info(answer, replies[info:config])
+        self._config.read(answer, replies[config:keys])
+        self._keys.read(answer, replies[keys:])
+        self._check_opening(replies[:info], info)
+        if self._finder is not None and role not in ("master", ""):
+            raise ProbeFailure(
+                Reason.QUERY, f"the Sentinel calls it the master, it calls itself a {role}"
+            )
+        answer.samples[0] = _UP

@@ -1,0 +1,101 @@
+"""Commands to bytes, and bytes to replies (RESP 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import hiredis
+
+from exporter.probers.failure import ProbeFailure
+from exporter.probers.result import Reason
+
+# INFO with 400 commands in its statistics takes 60 KB.
+_MOST_BYTES = 1 << 20
+_MORE = object()
+
+
+class Refusal(Exception):  # noqa: N818 - an answer like others; hiredis wants it to be an exception
+    """An error reply: Redis does not do what it was asked. It is never raised."""
+
+    @property
+    def text(self) -> str:
+        """Redis' words."""
+        return str(self)
+
+
+# A reply as hiredis makes it. Null is None.
+Reply = bytes | int | None | Refusal | list["Reply"]
+
+
+class Script:
+    """Commands that are sent all at once; `secrets` are what must not be seen in the replies."""
+
+    __slots__ = ("count", "payload", "secrets")
+
+    def __init__(self, commands: Sequence[Sequence[str]], secrets: Iterable[str] = ()) -> None:
+        self.payload = b"".join(map(_encoded, commands))
+        self.count = len(commands)
+        self.secrets = tuple(secrets)
+
+    def refusal(self, text: str) -> Refusal:
+        """A refusal without the secrets: an old Redis repeats a command that it does not know."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return Refusal(text)
+
+
+def _encoded(words: Sequence[str]) -> bytes:
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n%b" % (
+        len(encoded),
+        b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded),
+    )
+
+
+class Replies:
+    """Collects the replies to a script: a Reader for a connection."""
+
+    __slots__ = ("_left", "_parser", "_wanted", "received")
+
+    def __init__(self, script: Script) -> None:
+        self._wanted = script.count
+        self._left = _MOST_BYTES
+        self._parser = hiredis.Reader(replyError=script.refusal, notEnoughData=_MORE)
+        self.received: list[Reply] = []
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes; True when all replies are there."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise ProbeFailure(Reason.TOO_LARGE, f"the replies are over {_MOST_BYTES} bytes")
+        failure = self._parse(data)
+        if failure is not None:
+            raise failure
+        return len(self.received) >= self._wanted
+
+    def refused(self) -> bool:
+        """Whether Redis has refused something, after which it may hang up."""
+        return any(isinstance(reply, Refusal) for reply in self.received)
+
+    def end(self) -> None:
+        """Nothing more will come: all is said if Redis has refused something, then hung up."""
+        if not self.refused():
+            raise ProbeFailure(Reason.RESET, "the target closed the connection without an answer")
+
+    def _parse(self, data: bytes) -> ProbeFailure | None:
+        """Feed the parser; give back what is wrong, whose context would be kept if raised here."""
+        try:
+            self._parser.feed(data)
+            while len(self.received) < self._wanted:
+                reply = self._parser.gets()
+                if reply is _MORE:
+                    break
+                self.received.append(reply)
+        except (hiredis.ProtocolError, MemoryError) as error:
+            return ProbeFailure(Reason.PROTOCOL, f"not Redis' protocol: {error}")
+        return None
+
+
+def text_of(reply: object) -> str | None:
+    """A reply as text, None if it is none."""
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else None
