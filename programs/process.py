@@ -5,10 +5,15 @@ import pwd
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
+
+_ENDED = ("X", "Z")
+_STANDING_STILL = ("T", "t", *_ENDED)
+_POLL_SECONDS = 0.002
 
 # setpriv sets the parent-death signal after the parent may have died already; the shell that
 # follows sees that it has another parent then, and starts nothing.
@@ -88,6 +93,21 @@ def send(pids: Sequence[int], number: signal.Signals) -> None:
             continue
 
 
+def wait_stopped(pids: Iterable[int], deadline: float) -> bool:
+    """Whether all of them stand still within `deadline` seconds of a SIGSTOP, or have ended.
+
+    The signal is sent at once and obeyed later: a process that runs on another processor goes on
+    until that looks for signals.
+    """
+    end = time.monotonic() + deadline
+    waiting = list(pids)
+    while waiting := [pid for pid in waiting if _state(pid) not in _STANDING_STILL]:
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
 def listens(pid: int, port: int) -> bool:
     """Whether it is this process, and not a stranger, that listens on the port of 127.0.0.1."""
     return not _listening_sockets(port).isdisjoint(_sockets(pid))
@@ -103,15 +123,25 @@ def _identity(user: str | None) -> list[str]:
 def _parents() -> list[tuple[int, int]]:
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (directory / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # The name, in brackets, may hold anything.
-        state, parent = status.rpartition(")")[2].split()[:2]
-        if state != "Z":
-            found.append((int(directory.name), int(parent)))
+        state, parent = _status(int(directory.name))
+        if state not in _ENDED:
+            found.append((int(directory.name), parent))
     return found
+
+
+def _state(pid: int) -> str:
+    return _status(pid)[0]
+
+
+def _status(pid: int) -> tuple[str, int]:
+    """A process's state as proc(5) names it, and its parent; `X` if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "X", 0
+    # The name, in brackets, may hold anything.
+    state, parent = status.rpartition(")")[2].split()[:2]
+    return state, int(parent)
 
 
 def _listening_sockets(port: int) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from programs.errors import ServerError
-from programs.process import HOST, child, family, free_port, listens, send
+from programs.process import HOST, child, family, free_port, listens, send, wait_stopped
 
 ANSWER_SECONDS = 1.0
 _ATTEMPTS = 5
@@ -119,6 +119,10 @@ class Server(ABC):
         # What a child starts before its own turn is found in the next round.
         while fresh := [pid for pid in family(self.pid) if pid not in paused]:
             send(fresh, signal.SIGSTOP)
+            if not wait_stopped(fresh, _STOP_SECONDS):
+                raise ServerError(
+                    f"{self.name} does not stand still {_STOP_SECONDS:g} s after SIGSTOP"
+                )
             paused.update(fresh)
 
     def resume(self) -> None:
