@@ -40,7 +40,7 @@ check: $(VENV)/demo.stamp ## Prove that the generated files are what config.py s
 test: lint ## Run everything that CI runs
 	@$(BIN)/python -m programs
 	@$(BIN)/python -m rules --check
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
