@@ -66,6 +66,8 @@ def platform_of(path: Path) -> Platform:
                 Redis(name=f"redis-{number}", url=url, variable=f"REDIS_{number}", **pace)
                 for number, url in enumerate(targets.redis)
             ),
+            "sql": (),
+            "external": (),
             "own_service": None,
         }
     )

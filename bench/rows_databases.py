@@ -104,7 +104,7 @@ def _compared(exporter: Exporter, peer: Peer, prefix: str) -> tuple[str, ...]:
     up = theirs.get(f"{prefix}up", 0)
     if not up or not ours:
         raise BenchError(f"{peer.name}: no {prefix}up in its answer, or nothing in ours")
-    shown = f": {', '.join(missing)}" if 0 < len(missing) <= 30 else ""
+    shown = f": {', '.join(missing)}" if 0 < len(missing) <= 40 else ""
     return (
         (
             f"Per database {sum(ours.values()) // _TARGETS} series in {len(ours)} families of "

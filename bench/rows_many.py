@@ -34,7 +34,7 @@ def many(shop: Workshop) -> list[Row]:
 
         def of_many() -> Figures:
             # After a pause all targets start anew within half an interval.
-            with turn(_INTERVAL if shop.quick else 2 * _INTERVAL, large):
+            with turn(0.0 if shop.quick else 2 * _INTERVAL, large):
                 return _scraped(shop, large)
 
         def of_few() -> Figures:

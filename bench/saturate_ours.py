@@ -20,7 +20,7 @@ from pathlib import Path
 
 import uvloop
 
-from exporter.exposition import fragments
+from exporter.exposition import Renderer
 from exporter.probers.http import HttpProber
 from exporter.probers.http.network import Network
 from model.targets import Service
@@ -68,7 +68,10 @@ class _Saturation:
     async def run(self) -> Done:
         network = Network()
         probers = [
-            HttpProber(_service(number, url, self._job.ca_file), url, network)
+            (
+                HttpProber(_service(number, url, self._job.ca_file), url, network),
+                Renderer(f"target-{number}"),
+            )
             for number, url in enumerate(self._job.urls)
         ]
         # No prober is in two hands: probes of one target never overlap.
@@ -91,11 +94,11 @@ class _Saturation:
             self.series,
         )
 
-    async def _work(self, probers: Iterator[HttpProber], end: float) -> None:
-        for prober in probers:
+    async def _work(self, probers: Iterator[tuple[HttpProber, Renderer]], end: float) -> None:
+        for prober, renderer in probers:
             result = await prober.probe(_TIMEOUT)
             started = time.thread_time()
-            lines = fragments(result.samples, "target-1")
+            lines = renderer.fragments(result.samples)
             self.rendering += time.thread_time() - started
             self.probes += 1
             self.failures += not result.success
