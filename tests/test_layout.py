@@ -115,7 +115,7 @@ def test_paths_of_a_machine_are_told_from_others(text: str, found: bool) -> None
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("https://pypi.org/simple", True),
+        ("https://a-registry.io/simple", True),
         ("http://my-mirror:8081/debian", True),
         ("http://mirror.test/debian", False),
         ("https://example.org/", False),
