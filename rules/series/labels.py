@@ -1,0 +1,70 @@
+"""Which label sets the results of an expression carry, under what `rules/series` feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+
+from model.promql import CONFIG_SHA256, Aggregate, Always, Count, Expr, Match, OrZero, Selector
+from rules.series.feed import Feed, Labels
+
+
+def results(expr: Expr, feed: Feed) -> list[Labels]:
+    """The label sets of the results that `series` feeds an expression with."""
+    return _results(expr, feed)
+
+
+@singledispatch
+def _results(expr: Expr, feed: Feed) -> list[Labels]:
+    inner = expr.children()
+    return _results(inner[0], feed) if inner else [{}]
+
+
+@_results.register
+def _(expr: Selector, feed: Feed) -> list[Labels]:
+    return [labels for labels, _ in label_sets(expr, feed)]
+
+
+@_results.register
+def _(expr: Aggregate, feed: Feed) -> list[Labels]:
+    # A histogram's `le` is no label of what people see.
+    kept = [name for name in expr.by if name != "le"]
+    found = [{name: labels[name] for name in kept} for labels in _results(expr.inner, feed)]
+    return [labels for i, labels in enumerate(found) if labels not in found[:i]]
+
+
+@_results.register(Count)
+@_results.register(OrZero)
+@_results.register(Always)
+def _(_expr: Expr, _feed: Feed) -> list[Labels]:
+    return [{}]
+
+
+def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
+    """One label set a subject and replica; the second of each pair is the subject."""
+    subjects = feed.subjects(selector) if "target" in selector.metric.labels else [""]
+    return [
+        (_labels(selector, subject, replica, feed), subject)
+        for position, subject in enumerate(subjects)
+        for replica in _probed_by(position, feed)
+    ]
+
+
+def _probed_by(position: int, feed: Feed) -> Sequence[str]:
+    return [feed.replicas[position % len(feed.replicas)]] if feed.sharded else feed.replicas
+
+
+def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
+    kinds = {target.name: target.kind for target in feed.platform.targets}
+    labels = {"job": "monitoring-service", "instance": replica}
+    for name in selector.metric.labels:
+        if name == "target":
+            labels[name] = subject
+        elif name == "kind":
+            labels[name] = kinds.get(subject, "http")
+        elif name not in labels:
+            labels[name] = "other"
+    for matcher in selector.matchers:
+        if matcher.match is Match.EQUAL:
+            labels[matcher.label] = matcher.value.replace(CONFIG_SHA256, feed.platform.sha256)
+    return labels
