@@ -28,6 +28,7 @@ from model.promql import (
     rate,
     select,
 )
+from model.raw import Fires, Quiet, Raw
 from model.redis import Redis, RedisKey, Sentinel
 from model.sql import SqlMetrics, SqlValue
 from model.targets import Postgres, Service
@@ -43,6 +44,7 @@ __all__ = [
     "Count",
     "Email",
     "EscalationStep",
+    "Fires",
     "JsonState",
     "JsonTarget",
     "JsonValue",
@@ -52,6 +54,8 @@ __all__ = [
     "Platform",
     "Postgres",
     "Prometheus",
+    "Quiet",
+    "Raw",
     "Redis",
     "RedisKey",
     "Sentinel",

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from model.declared import Declared, refused, suggestion
 from model.durations import Duration
 from model.promql import Always, Expr
+from model.raw import Raw
 
 _LABEL_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -53,24 +54,32 @@ class Alert(Declared):
         )
         if self.severity is None and not isinstance(self.expr, Always):
             mistakes.append("severity: only an alert whose expr is Always() may have none")
-        known = sorted(self.expr.labels)
-        texts = {
-            "service": self.service,
-            "summary": self.summary,
-            "description": self.description,
-        }
-        for setting, text in texts.items():
+        for setting, text in self._texts():
             if not text.strip():
                 mistakes.append(f"{setting}: is empty")
             if text.count("{{") != text.count("}}"):
                 mistakes.append(f"{setting}: a {{{{ has no }}}}")
-            mistakes.extend(
-                f"{setting}: the expression has no label {label!r}{suggestion(label, known)}"
-                for label in _LABEL_USED.findall(text)
-                if label not in known
-            )
+        # Which labels raw PromQL has is known when the compiler has parsed it.
+        if not isinstance(self.expr, Raw):
+            mistakes.extend(self.lost_labels(self.expr.labels))
         if any("$value" in action for action in _ACTION.findall(self.service)):
             mistakes.append("service: $value in a label makes a new alert at every evaluation")
         if mistakes:
             raise refused(mistakes)
         return self
+
+    def lost_labels(self, labels: frozenset[str]) -> list[str]:
+        """What uses a label that is not among those of the expression's results."""
+        known = sorted(labels)
+        return [
+            f"{setting}: the expression has no label {label!r}{suggestion(label, known)}"
+            for setting, text in self._texts()
+            for label in dict.fromkeys(_LABEL_USED.findall(text))
+            if label not in labels
+        ]
+
+    def _texts(self) -> list[tuple[str, str]]:
+        """The settings that may hold templates."""
+        return [
+            (setting, getattr(self, setting)) for setting in ("service", "summary", "description")
+        ]

@@ -83,6 +83,12 @@ def report(what: str) -> None:
     loading.problems.append(Problem(what, _calling_place(loading.file)))
 
 
+def here() -> Place | None:
+    """The line of the config that is being evaluated, None if none is being loaded."""
+    loading = _loading.get()
+    return _calling_place(loading.file) if loading is not None else None
+
+
 def refused(mistakes: list[str]) -> PydanticCustomError:
     """The error a validator raises for several mistakes of one declaration at once."""
     return PydanticCustomError("refused", "{text}", {"text": "; ".join(mistakes), "all": mistakes})

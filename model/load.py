@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +24,8 @@ def config_path(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get(VARIABLE) or DEFAULT)
 
 
-def load(path: Path) -> Platform:
-    """Evaluate a config file and check it.
+def load(path: Path, *checks: Callable[[Platform], Iterable[Problem]]) -> Platform:
+    """Evaluate a config file and check it; `checks` are those of the caller's own.
 
     Raises ConfigError with every problem found.
     """
@@ -39,6 +39,8 @@ def load(path: Path) -> Platform:
         platform = _evaluate(source, shown, problems)
         if platform is not None:
             problems.extend(platform.problems())
+            for check in checks:
+                problems.extend(check(platform))
     if problems or platform is None:
         raise ConfigError(_in_order(problems))
     return platform

@@ -15,6 +15,7 @@ from model.platform import Platform
 from rules.compile import compile_files
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
+from rules.raw.check import problems
 from rules.writer import differences, write
 
 
@@ -48,7 +49,7 @@ def main(*, check: bool, output: Path) -> None:
 
 def _compile() -> tuple[Platform, Files]:
     try:
-        platform = load(config_path())
+        platform = load(config_path(), problems)
         return platform, compile_files(platform)
     except ConfigError as error:
         for problem in error.problems:

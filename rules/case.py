@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from model.alerts import Alert
 from model.platform import Platform
 from model.promql import Comparison, Count, Expr, HistogramQuantile, Selector, Threshold
+from model.raw import Raw
 from rules.alerts import rule_annotations, rule_labels
 from rules.expand import expand
+from rules.raw.tokens import names
 from rules.series import Feed, Series, is_rate, metric_names, results
 
 _STRICT = (Comparison.LESS, Comparison.GREATER)
@@ -45,8 +49,12 @@ class Case:
     @property
     def metrics(self) -> frozenset[str]:
         """The metrics that it feeds, or would feed: no other case may add to them."""
-        own = {part.series_name for part in self.alert.expr.walk() if isinstance(part, Selector)}
-        return frozenset(own | metric_names(fed.series for fed in self.fed))
+        return self.reads | metric_names(fed.series for fed in self.fed)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the series that the alert's expression reads."""
+        return series_read(self.alert.expr)
 
     def clashes(self, other: Case) -> bool:
         """Whether one of the two would change what the other sees."""
@@ -124,6 +132,13 @@ def _step(expr: Threshold) -> Decimal:
 # --- times and labels ---------------------------------------------------------------------------
 
 
+def series_read(expr: Expr) -> frozenset[str]:
+    """The names of the series that an expression reads; of a raw one, perhaps some more."""
+    if isinstance(expr, Raw):
+        return names(expr.text)
+    return frozenset(part.series_name for part in expr.walk() if isinstance(part, Selector))
+
+
 def interval(platform: Platform) -> timedelta:
     """How far apart the samples of a test are: as far as evaluations."""
     return platform.watched_by.evaluation_interval
@@ -136,13 +151,18 @@ def begin(expr: Expr, platform: Platform) -> timedelta:
 
 def fired(alert: Alert, value: Decimal, feed: Feed) -> tuple[dict[str, Any], ...]:
     """The alerts that fire, one for each result, as promtool wants them described."""
-    return tuple(
-        {
-            "exp_labels": {**labels, **_expanded(rule_labels(alert), labels, value)},
-            "exp_annotations": _expanded(rule_annotations(alert, feed.platform), labels, value),
-        }
-        for labels in results(inner(alert.expr), feed)
-    )
+    found = results(inner(alert.expr), feed)
+    return tuple(described(alert, labels, value, feed.platform) for labels in found)
+
+
+def described(
+    alert: Alert, labels: Mapping[str, str], value: Decimal, platform: Platform
+) -> dict[str, Any]:
+    """The alert that fires for a result, as promtool wants it described."""
+    return {
+        "exp_labels": {**labels, **_expanded(rule_labels(alert), labels, value)},
+        "exp_annotations": _expanded(rule_annotations(alert, platform), labels, value),
+    }
 
 
 def _expanded(texts: dict[str, str], labels: Any, value: Decimal) -> dict[str, str]:

@@ -53,6 +53,11 @@ def _jobs(platform: Platform) -> list[dict[str, Any]]:
     ]
 
 
+def job_names(platform: Platform) -> list[str]:
+    """The values that the label `job` has."""
+    return [job["job_name"] for job in _jobs(platform)]
+
+
 def basic_auth(platform: Platform) -> dict[str, Any]:
     """What a client of the exporter is configured with where it asks for basic auth."""
     auth = platform.watched_by.exporter_auth

@@ -12,10 +12,12 @@ from model.alerts import Alert
 from model.declared import ConfigError, Problem
 from model.durations import prometheus
 from model.platform import Platform
+from model.raw import Raw
 from rules.alerts import groups
 from rules.case import Case, interval
 from rules.cases import single_cases
 from rules.output import Files, yaml_file
+from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
 from rules.untestable import UntestableError
 
@@ -30,7 +32,7 @@ def build(platform: Platform) -> Files:
         cases: list[Case] = []
         for alert in alerts:
             try:
-                cases += _cases(alert, platform)
+                cases += cases_of(alert, platform)
             except UntestableError as error:
                 problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
         document = {
@@ -44,7 +46,10 @@ def build(platform: Platform) -> Files:
     return files
 
 
-def _cases(alert: Alert, platform: Platform) -> list[Case]:
+def cases_of(alert: Alert, platform: Platform) -> list[Case]:
+    """The cases of one alert. Raises UntestableError."""
+    if isinstance(alert.expr, Raw):
+        return list(example_cases(alert, platform))
     return [*single_cases(alert, platform), *replica_cases(alert, platform)]
 
 

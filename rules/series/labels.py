@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 from model.promql import CONFIG_SHA256, Aggregate, Always, Count, Expr, Match, OrZero, Selector
+from model.raw import Fires, Raw
 from rules.series.feed import Feed, Labels
 
 
@@ -30,6 +31,12 @@ def _(expr: Aggregate, feed: Feed) -> list[Labels]:
     # A histogram's `le` is no label of what people see.
     kept = [name for name in expr.by if name != "le"]
     found = [{name: labels[name] for name in kept} for labels in _results(expr.inner, feed)]
+    return [labels for i, labels in enumerate(found) if labels not in found[:i]]
+
+
+@_results.register
+def _(expr: Raw, _feed: Feed) -> list[Labels]:
+    found = [dict(example.labels) for example in expr.cases if isinstance(example, Fires)]
     return [labels for i, labels in enumerate(found) if labels not in found[:i]]
 
 
