@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check test lint bench soak fuzz clean lock
+.PHONY: help demo run rules check mutate test lint bench soak fuzz clean lock
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -36,6 +36,9 @@ rules: $(VENV)/demo.stamp ## Compile config.py into rules, routes and dashboards
 
 check: $(VENV)/demo.stamp ## Prove that the generated files are what config.py says; write nothing
 	@exec $(BIN)/python -m rules --check
+
+mutate: $(VENV)/demo.stamp ## Change every alert in every way and see that its unit tests notice
+	@exec $(BIN)/python -m rules mutate
 
 test: lint ## Run everything that CI runs
 	@$(BIN)/python -m programs

@@ -13,13 +13,14 @@ from model.declared import ConfigError
 from model.load import config_path, load
 from model.platform import Platform
 from rules.compile import compile_files
+from rules.mutate.command import mutate
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
 from rules.raw.check import problems
 from rules.writer import differences, write
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--check", is_flag=True, help="Only compare and prove; write nothing.")
 @click.option(
     "--output",
@@ -27,8 +28,11 @@ from rules.writer import differences, write
     default=Path(),
     help="The directory below which the files are written; this one if not given.",
 )
-def main(*, check: bool, output: Path) -> None:
+@click.pass_context
+def main(context: click.Context, *, check: bool, output: Path) -> None:
     """Compile config.py (or MONITORING_CONFIG) into every generated file."""
+    if context.invoked_subcommand is not None:
+        return
     started = time.monotonic()
     platform, files = _compile()
     if not _prove(platform, files):
@@ -45,6 +49,18 @@ def main(*, check: bool, output: Path) -> None:
     unchanged = len(files) - len([path for path in changed if path in files])
     took = time.monotonic() - started
     click.echo(f"{len(changed)} changed, {unchanged} unchanged, in {took:.1f} s")
+
+
+@main.command(name="mutate")
+@click.option("--quick", is_flag=True, help="Only the first change of each kind.")
+@click.argument("alerts", nargs=-1)
+def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
+    """Change each alert (or ALERTS) in every way, and see that its unit tests notice."""
+    try:
+        if not mutate(*_compile(), alerts, quick=quick):
+            _fail("changes of rules go unnoticed: mend the tests, or list them in alike.toml")
+    except MissingProgramError as error:
+        _fail(str(error))
 
 
 def _compile() -> tuple[Platform, Files]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Expr, OverRange, Threshold
+from model.promql import Count, Expr, HistogramQuantile, OverRange, Selector, Threshold
 from rules.case import (
     Case,
     Expected,
     Fed,
     begin,
+    downward,
     fired,
     firing,
     inner,
@@ -21,8 +24,12 @@ from rules.case import (
     just_under,
     lasting,
     quiet,
+    within,
 )
 from rules.series import Feed, Series, is_rate, missing, series
+
+# A test is evaluated step by step until the series are forgotten.
+_LONGEST_LOOK_BACK = timedelta(hours=2)
 
 
 def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
@@ -31,6 +38,9 @@ def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     yield from _recovers(alert, platform)
     yield from _outlives_its_series(alert, platform)
     yield from _stays_quiet(alert, platform)
+    yield from _well_within(alert, platform)
+    yield from _kept_out(alert, platform)
+    yield from _in_bursts(alert, platform)
     yield _without_data(alert, platform)
 
 
@@ -39,6 +49,12 @@ def harmless(expr: Expr, feed: Feed) -> list[Series]:
     if isinstance(expr, Threshold):
         return series(expr.inner, just_under(expr), feed)
     return missing(expr, feed)
+
+
+def _few(alert: Alert, platform: Platform, most: int = 3) -> Feed:
+    """Few targets where one is as good as another: promtool's time grows with them."""
+    counts = any(isinstance(part, Count) for part in alert.expr.walk())
+    return Feed(platform, most=None if counts else most)
 
 
 def _fires(alert: Alert, platform: Platform) -> Case:
@@ -50,11 +66,13 @@ def _fires(alert: Alert, platform: Platform) -> Case:
 def _recovers(alert: Alert, platform: Platform) -> Iterator[Case]:
     """What makes it fire ends: it fires on for as long as it is to, and no longer.
 
-    Its series end, or, where that would not end it, come over to the quiet side.
+    Its series end, or, where that would not end it, come over to the quiet side. A condition that
+    looks back sees them for its whole range.
     """
-    feed, value, step = Feed(platform), just_over(alert.expr), interval(platform)
+    feed, value, step = _few(alert, platform, 1), just_over(alert.expr), interval(platform)
     found = series(inner(alert.expr), value, feed)
-    if not alert.keep_firing_for or not found:
+    looks_back = _looks_back(alert.expr)
+    if not found or looks_back is None or looks_back > _LONGEST_LOOK_BACK:
         return
     lasts = int((begin(alert.expr, platform) + alert.for_) / step) + 1
     afterwards = {one.notation(): one for one in harmless(alert.expr, feed)}
@@ -65,18 +83,86 @@ def _recovers(alert: Alert, platform: Platform) -> Iterator[Case]:
             return f"{before} stale"
         return f"{before} {afterwards[one.notation()].values(lasts, step)}"
 
-    held = lasts * step + alert.keep_firing_for
+    # Whether a sample at the very edge of a range is in it differs between versions, and a rate
+    # needs two of them.
+    edge = 2 * step if looks_back else timedelta(0)
+    held = lasts * step + looks_back + alert.keep_firing_for
+    ended = held if is_rate(alert.expr) else held + step
     yield Case(
         alert,
         [Fed(one, values(one)) for one in found],
-        [Expected(held, fired(alert, value, feed)), Expected(held + 2 * step, ())],
+        [Expected(held - edge, fired(alert, value, feed)), Expected(ended, ())],
     )
+
+
+def _looks_back(expr: Expr) -> timedelta | None:
+    """For how long a condition goes on having the value that its series ended with.
+
+    None if it has another value soon: a rate is one of the whole range.
+    """
+    ranges = [part for part in expr.walk() if isinstance(part, OverRange)]
+    shares = any(isinstance(part, HistogramQuantile) for part in expr.walk())
+    if any(part.function != "max_over_time" for part in ranges) and not shares:
+        return None
+    return max((part.length for part in ranges), default=timedelta(0))
+
+
+def _kept_out(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """Series that its matchers keep out are none of its business, however ill they are."""
+    feed = _few(alert, platform)
+    selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
+    fixed = {label for selector in selectors for label in selector.fixed}
+    fires = alert.no_data == "fires"
+    found = harmless(alert.expr, feed) if fires else _faulty(alert, feed)
+    others = [_other(one, fixed) for one in found]
+    if not fixed or not others or others == found:
+        return
+    fed = lasting(alert, list(dict.fromkeys(others)), platform)
+    yield _as_without_data(alert, fed, platform) if fires else quiet(alert, fed, platform)
+
+
+def _other(one: Series, labels: set[str]) -> Series:
+    """A series with another value of these labels."""
+    changed = {name: "other" if name in labels else value for name, value in one.labels}
+    return replace(one, labels=tuple(changed.items()))
+
+
+def _faulty(alert: Alert, feed: Feed) -> list[Series]:
+    return series(inner(alert.expr), just_over(alert.expr), feed)
+
+
+def _well_within(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """On the quiet side and not at the threshold: never firing, which tells < from !=."""
+    expr, feed = alert.expr, _few(alert, platform)
+    if not isinstance(expr, Threshold) or within(expr) == just_under(expr):
+        return
+    if not isinstance(expr.inner, Count):
+        found = series(expr.inner, within(expr), feed)
+    elif downward(expr):
+        found = harmless(expr, feed)
+        found += [_other(one, {"target"}) for one in found[-1:]]
+    else:
+        return
+    yield quiet(alert, lasting(alert, found, platform), platform)
+
+
+def _in_bursts(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """A quantile is one of the whole range, not of the last two samples."""
+    if not isinstance(inner(alert.expr), HistogramQuantile):
+        return
+    feed, value, step = _few(alert, platform), just_over(alert.expr), interval(platform)
+    count = int(alert.for_ / step) + 4
+
+    def values(one: Series) -> str:
+        grows = one.per_second * Decimal(str(step.total_seconds())) * 2
+        return " ".join(f"{one.start + grows * ((i + 1) // 2):f}" for i in range(count))
+
+    yield firing(alert, [Fed(one, values(one)) for one in _faulty(alert, feed)], value, feed)
 
 
 def _outlives_its_series(alert: Alert, platform: Platform) -> Iterator[Case]:
     """A condition that looks back does not end with the series that it looks at."""
-    looks_back = any(isinstance(part, OverRange) for part in alert.expr.walk())
-    if not looks_back or is_rate(alert.expr):
+    if not any(isinstance(part, OverRange) for part in alert.expr.walk()) or is_rate(alert.expr):
         return
     feed, value = Feed(platform), just_over(alert.expr)
     found = series(inner(alert.expr), value, feed)
@@ -86,7 +172,7 @@ def _outlives_its_series(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 def _stays_quiet(alert: Alert, platform: Platform) -> Iterator[Case]:
     """On the quiet side of the threshold, or with what it misses there: never firing."""
-    found = harmless(alert.expr, Feed(platform))
+    found = harmless(alert.expr, _few(alert, platform))
     if found:
         yield quiet(alert, lasting(alert, found, platform), platform)
 
@@ -94,5 +180,9 @@ def _stays_quiet(alert: Alert, platform: Platform) -> Iterator[Case]:
 def _without_data(alert: Alert, platform: Platform) -> Case:
     if alert.no_data == "quiet":
         return quiet(alert, [], platform)
+    return _as_without_data(alert, [], platform)
+
+
+def _as_without_data(alert: Alert, fed: list[Fed], platform: Platform) -> Case:
     value = Decimal(0) if isinstance(alert.expr, Threshold) else Decimal(1)
-    return firing(alert, [], value, Feed(platform))
+    return firing(alert, fed, value, Feed(platform))

@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     r'|(?P<string>"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`)'
     r"|(?P<duration>(?:\d+(?:ms|[smhdwy]))+)"
     r"|(?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)"
+    r"|(?P<word>:?[a-zA-Z_][a-zA-Z0-9_:]*)"
     r"|(?P<sign>==|!=|<=|>=|=~|!~|[-+*/%^<>=,:@])"
     r"|(?P<bracket>[()\[\]{}])",
     re.DOTALL,
@@ -79,9 +79,7 @@ def _tokens(text: str) -> Iterator[Token]:
             raise UnreadableError(what, at)
         assert match.lastgroup is not None
         if match.lastgroup != "skip":
-            # A colon by itself parts the range of a subquery from its step.
-            group = "sign" if match[0] == ":" else match.lastgroup
-            yield Token(Kind(group), match[0], at)
+            yield Token(Kind(match.lastgroup), match[0], at)
         at = match.end()
 
 

@@ -1,16 +1,11 @@
 """The generated unit tests notice when a rule is not what the config says.
 
-Each alert of config.py is changed in each of these ways, one at a time, and promtool must object:
-the threshold by one step either way, the comparison, each aggregation, `for` by one evaluation
-either way, and `keep_firing_for`. What cannot be told apart stands in `ALIKE`, with its reason.
+`make mutate` tries every change of every alert; here are the first of each kind, and what the
+check does when a test is too weak.
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -18,120 +13,208 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from model.alerts import Alert
-from model.durations import parse, prometheus
 from model.load import load
-from model.platform import Platform
-from model.promql import Comparison, Count, Threshold
-from programs import find
-from rules import alerts, unit_tests
-from rules.case import beyond, within
+from rules.__main__ import main
+from rules.compile import compile_files
+from rules.mutate.alike import Alike, judge, read
+from rules.mutate.changes import mutants
+from rules.mutate.trial import Outcome, Subject, UnfitError, run, subjects
+from rules.output import Files
 
-ROOT = Path(__file__).resolve().parents[2]
-AGGREGATIONS = ("avg", "max", "min", "sum", "count")
-
-ONE_A_TARGET = "it counts results, one a target whatever their values"
-ONLY_PRESENCE = "`unless` asks only whether there is a result, not which value it has"
-SHARE = "a quantile sees shares of all observations, which an equal factor leaves as they are"
-NO_COUNT_OF_ZERO = "a count of nothing is no result, never 0"
-
-# Alert, what is changed, and why nothing can tell the change.
-ALIKE: dict[tuple[str, str], str] = {
-    **{
-        ("TargetsMissing", f"avg -> {other}"): ONE_A_TARGET
-        for other in AGGREGATIONS
-        if other != "avg"
-    },
-    **{
-        ("TargetNotProbed", f"{operator} -> {other}"): ONLY_PRESENCE
-        for operator in ("avg", "max")
-        for other in AGGREGATIONS
-        if other != operator
-    },
-    ("DatabaseSlow", "sum -> avg"): SHARE,
-    ("ConfigDrift", "> -> >="): NO_COUNT_OF_ZERO,
-    ("ConfigDrift", "threshold -1"): NO_COUNT_OF_ZERO,
-}
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A rule with one thing changed."""
-
-    what: str
-    rule: dict[str, Any]
+TINY = Path(__file__).parent / "tiny_config.py"
+STEP = timedelta(seconds=5)
 
 
 @cache
-def platform() -> Platform:
-    return load(ROOT / "config.py")
+def tiny() -> Files:
+    return compile_files(load(TINY))
 
 
-def mutants(alert: Alert, rule: dict[str, Any]) -> Iterator[Mutant]:
-    expr: str = rule["expr"]
-    if isinstance(alert.expr, Threshold):
-        yield from _thresholds(alert.expr, rule)
-    for match in re.finditer(rf"\b({'|'.join(AGGREGATIONS)})\b(?= by |\()", expr):
-        for other in AGGREGATIONS:
-            if other != match[0]:
-                changed = expr[: match.start()] + other + expr[match.end() :]
-                yield Mutant(f"{match[0]} -> {other}", {**rule, "expr": changed})
-    step = platform().watched_by.evaluation_interval
-    for key, shifts in (("for", (-step, step)), ("keep_firing_for", (-2 * step, 2 * step))):
-        if key in rule:
-            for shift in shifts:
-                length = parse(rule[key]) + shift
-                sign = "+" if shift > timedelta(0) else "-"
-                yield Mutant(f"{key} {sign}", {**rule, key: prometheus(length)})
+def subject(name: str) -> Subject:
+    return next(one for one in subjects(tiny()) if one.name == name)
 
 
-def _thresholds(expr: Threshold, rule: dict[str, Any]) -> Iterator[Mutant]:
-    left = rule["expr"].removesuffix(f"{expr.comparison.value} {expr.threshold:f}")
-    for threshold in (beyond(expr), within(expr)):
-        changed = f"{left}{expr.comparison.value} {threshold:f}"
-        yield Mutant(f"threshold {threshold:f}", {**rule, "expr": changed})
-    for other in Comparison:
-        if other is not expr.comparison:
-            changed = f"{left}{other.value} {expr.threshold:f}"
-            yield Mutant(f"{expr.comparison.value} -> {other.value}", {**rule, "expr": changed})
+def tried(found: Subject, *, raw: bool = False) -> Outcome:
+    names = frozenset({found.name}) if raw else frozenset[str]()
+    (outcome,) = run([found], names, quick=False)
+    return outcome
 
 
-def passes(directory: Path, rule: dict[str, Any], group: str) -> bool:
-    document = {"groups": [{"name": group, "rules": [rule]}]}
-    (directory / f"{group}.rules.yml").write_text(yaml.safe_dump(document))
-    done = subprocess.run(
-        [find("promtool"), "test", "rules", f"{group}.test.yml"],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "parse error" not in done.stdout + done.stderr, done.stderr
-    return done.returncode == 0
+# --- the whole ----------------------------------------------------------------------------------
 
 
-def alone(alert: Alert) -> Platform:
-    """A platform with this alert only, and few services where it does not count them."""
-    counts = isinstance(alert.expr, Threshold) and isinstance(alert.expr.inner, Count)
-    services = platform().services if counts else platform().services[:2]
-    return platform().model_copy(update={"alerts": (alert,), "services": services})
+def test_the_tests_of_every_alert_notice_a_change_of_each_kind() -> None:
+    result = CliRunner().invoke(main, ["mutate", "--quick"])
+    assert result.exit_code == 0, result.output
+    assert "ServiceDown: " in result.output
+    assert " alerts noticed (" in result.output
 
 
-@pytest.mark.parametrize("alert", platform().alerts, ids=lambda alert: alert.name)
-def test_every_change_of_a_rule_fails_its_unit_tests(alert: Alert, tmp_path: Path) -> None:
-    only = alone(alert)
-    (text,) = unit_tests.build(only).values()
-    (tmp_path / f"{alert.group}.test.yml").write_text(text)
-    (rules,) = alerts.build(only).values()
-    rule = yaml.safe_load(rules)["groups"][0]["rules"][0]
-    assert passes(tmp_path, rule, alert.group)
-    unnoticed = {
-        mutant.what for mutant in mutants(alert, rule) if passes(tmp_path, mutant.rule, alert.group)
+def test_an_alert_that_does_not_exist_is_told() -> None:
+    result = CliRunner().invoke(main, ["mutate", "--quick", "ServiceDwon"])
+    assert result.exit_code == 1
+    assert "there is no alert ServiceDwon" in result.output
+
+
+def test_every_change_of_a_threshold_of_for_and_of_a_matcher_is_noticed() -> None:
+    assert tried(subject("ServiceDown")).survived == ()
+
+
+# --- what is changed ----------------------------------------------------------------------------
+
+
+def changes(**rule: Any) -> dict[str, str]:
+    found = mutants({"alert": "A", **rule}, interval=STEP, coarse=False)
+    return {mutant.what: mutant.rule["expr"] for mutant in found}
+
+
+@pytest.mark.parametrize(
+    ("expr", "what", "changed"),
+    [
+        ("pg_up < 0.5", "threshold +", "pg_up < 0.501"),
+        ("pg_up < 0.5", "threshold -", "pg_up < 0.499"),
+        ("0 > pg_up", "threshold +", "0.002 > pg_up"),
+        ("count(pg_up) < 5", "threshold +", "count(pg_up) < 6"),
+        ("pg_up < 0.5", "< -> <=", "pg_up <= 0.5"),
+        ("pg_up < 0.5", "< -> >", "pg_up > 0.5"),
+        ("avg by (target) (pg_up) < 1", "avg -> max", "max by (target) (pg_up) < 1"),
+        ("sum(sum(x)) < 1", "sum -> min (2)", "sum(min(x)) < 1"),
+        ("rate(x[5m]) > 1", "rate -> increase", "increase(x[5m]) > 1"),
+        ("rate(x[5m]) > 1", "range doubled", "rate(x[10m]) > 1"),
+        ("rate(x[5m]) > 1", "range halved", "rate(x[2m30s]) > 1"),
+        ("x offset 1w > 1", "offset gone", "x offset 0s > 1"),
+        ("x offset 1w > 1", "offset halved", "x offset 3d12h > 1"),
+        ("max_over_time(x[5m:1m]) > 1", "step doubled", "max_over_time(x[5m:2m]) > 1"),
+        ("a and b > 1", "and -> unless", "a unless b > 1"),
+        ('a{b="c"} > 1', "b= -> !=", 'a{b!="c"} > 1'),
+        ('a{b="c"} > 1', "b another value", 'a{b="cx"} > 1'),
+        ('a{b="c",d="e"} > 1', "b any value", 'a{b=~".*",d="e"} > 1'),
+        ('a{b!~"c"} > 1', "b!~ -> =~", 'a{b=~"c"} > 1'),
+        ("(up or vector(0)) < 1", "number +", "(up or vector(1)) < 1"),
+        ("histogram_quantile(0.95, x) > 1", "number -", "histogram_quantile(0.855, x) > 1"),
+    ],
+)
+def test_one_thing_is_changed_at_a_time(expr: str, what: str, changed: str) -> None:
+    assert changes(expr=expr)[what] == changed
+
+
+def test_lengths_are_changed_by_one_evaluation_and_left_out() -> None:
+    rule = {"alert": "A", "expr": "vector(x)", "for": "10s"}
+    found = mutants(rule, interval=STEP, coarse=False)
+    assert {one.what: (one.rule.get("for"), one.rule.get("keep_firing_for")) for one in found} == {
+        "for +": ("15s", None),
+        "for -": ("5s", None),
+        "for 0": (None, None),
+        "keep_firing_for +": ("10s", "5s"),
     }
-    assert unnoticed == {what for name, what in ALIKE if name == alert.name}
 
 
-def test_what_cannot_be_told_apart_is_about_alerts_that_exist() -> None:
-    assert {name for name, _ in ALIKE} <= {alert.name for alert in platform().alerts}
+def test_a_word_in_a_string_or_a_label_is_no_operator() -> None:
+    names = changes(expr='a{and="or 5 < 6"} > 1')
+    assert not any(name.startswith(("or", "<", "number")) for name in names)
+
+
+# --- what survives ------------------------------------------------------------------------------
+
+
+def without(found: Subject, firing: bool) -> Subject:
+    tests = tuple(
+        {
+            **test,
+            "alert_rule_test": [
+                one for one in test["alert_rule_test"] if bool(one["exp_alerts"]) is not firing
+            ],
+        }
+        for test in found.tests
+    )
+    return Subject(found.rule, found.interval, found.recorded, tests)
+
+
+def test_without_tests_that_fire_raising_the_threshold_goes_unnoticed() -> None:
+    survived = tried(without(subject("ServiceDown"), firing=True)).survived
+    assert {"threshold -", "for +", "kind another value"} <= set(survived)
+    assert "threshold +" not in survived
+
+
+def test_without_tests_that_stay_quiet_lowering_the_threshold_goes_unnoticed() -> None:
+    survived = tried(without(subject("ServiceDown"), firing=False)).survived
+    assert {"threshold +", "for -", "for 0", "kind any value"} <= set(survived)
+    assert "threshold -" not in survived
+
+
+def test_a_change_that_cannot_be_evaluated_counts_as_noticed_and_hides_no_other() -> None:
+    rule = {"alert": "A", "expr": 'sum by (t) (a) * on (t) a{k="x"} > 1', "labels": {}}
+    one = {"eval_time": "5s", "alertname": "A", "exp_alerts": [{"exp_labels": {"t": "1"}}]}
+    series = [{"series": f'a{{t="1",k="{k}"}}', "values": "1+0x9"} for k in "xy"]
+    test = {"interval": "5s", "input_series": series, "alert_rule_test": [one]}
+    outcome = tried(Subject(rule, "5s", (), (test,)))
+    assert {"k any value", "sum -> avg", "> -> <"} <= set(outcome.caught)
+    assert {"sum -> count", "threshold +", "keep_firing_for +"} <= set(outcome.survived)
+
+
+def test_tests_that_object_to_the_rule_as_it_is_are_told() -> None:
+    found = subject("ServiceDown")
+    wrong = Subject({**found.rule, "expr": "vector(1)"}, "5s", (), found.tests)
+    with pytest.raises(UnfitError, match="object to the rule as it is"):
+        tried(wrong)
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+def test_a_survivor_that_is_not_listed_and_an_entry_without_one_are_told() -> None:
+    outcomes = [Outcome("A", ("for +",), ("avg -> max", "avg -> min", "threshold +"))]
+    alike = [Alike("A", "avg -> *", "x"), Alike("A", "for *", "x"), Alike("B", "for +", "x")]
+    assert list(judge(outcomes, alike, quick=False)) == [
+        "A: no test notices: threshold +",
+        "A: 'for *' is listed, but no such change survives: remove it",
+        "B: 'for +' is listed, but no such change survives: remove it",
+    ]
+    assert list(judge(outcomes, alike, quick=True)) == ["A: no test notices: threshold +"]
+
+
+def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
+    file = tmp_path / "alike.toml"
+    file.write_text('[A]\n"for +" = " "\n')
+    with pytest.raises(ValueError, match=r"alike\.toml: A, 'for \+': the reason is missing"):
+        read(file)
+
+
+def test_the_list_is_about_alerts_that_exist() -> None:
+    files = compile_files(load(Path(__file__).resolve().parents[2] / "config.py"))
+    assert {one.alert for one in read()} <= {one.name for one in subjects(files)}
+
+
+def test_an_alert_reads_the_recording_rules_that_it_names_and_theirs() -> None:
+    rules = {
+        "groups": [
+            {
+                "name": "x",
+                "interval": "5s",
+                "rules": [
+                    {"record": "a:b", "expr": "sum(a)"},
+                    {"record": "c:d", "expr": "sum(a:b)"},
+                    {"record": "e:f", "expr": "sum(e)"},
+                    {"alert": "A", "expr": "c:d > 1"},
+                ],
+            }
+        ]
+    }
+    series = [{"series": f'{name}{{x="y"}}', "values": "1"} for name in "ae"]
+    one = {"alertname": "A", "eval_time": "1m", "exp_alerts": []}
+    tests = {
+        "tests": [
+            {
+                "interval": "5s",
+                "input_series": series,
+                "alert_rule_test": [one, {**one, "alertname": "B"}],
+            }
+        ]
+    }
+    files = {"x.rules.yml": yaml.safe_dump(rules), "x.test.yml": yaml.safe_dump(tests)}
+    (found,) = subjects(files)
+    assert [rule["record"] for rule in found.recorded] == ["a:b", "c:d"]
+    assert found.tests[0]["input_series"] == series[:1]
+    assert found.tests[0]["alert_rule_test"] == [one]
