@@ -44,7 +44,7 @@ def mutate(platform: Platform, files: Files, only: tuple[str, ...], *, quick: bo
 
 def _line(outcome: Outcome) -> str:
     tried = len(outcome.caught) + len(outcome.survived)
-    left = f"; alike: {', '.join(outcome.survived)}" if outcome.survived else ""
+    left = f"; not: {', '.join(outcome.survived)}" if outcome.survived else ""
     return f"{outcome.alert}: {len(outcome.caught)} of {tried} changes noticed{left}"
 
 
@@ -54,5 +54,5 @@ def _total(outcomes: list[Outcome], took: float) -> str:
     share = 100 * caught / tried if tried else 100.0
     return (
         f"{caught} of {tried} changes of {len(outcomes)} alerts noticed ({share:.1f} %), "
-        f"{tried - caught} alike, in {took:.0f} s"
+        f"{tried - caught} not, in {took:.0f} s"
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from model import Alert, Fires, Quiet, Raw, minutes, seconds
 from model.declared import ConfigError
 from model.load import load
 from programs import find
 from rules import alerts, unit_tests
+from rules.__main__ import main
 from rules.raw.check import problems
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).parent / "tiny_config.py"
 PARTS = {
     "text": "'avg by (target) (pg_up) < 0.5'",
@@ -170,6 +174,26 @@ def test_a_label_that_an_aggregation_loses_is_told_where_a_text_uses_it(
 def test_a_wrong_example_is_told(tmp_path: Path, parts: dict[str, str], mistake: str) -> None:
     found = mistakes(tmp_path, **parts)
     assert any(mistake in one for one in found), found
+
+
+# --- the example that people read ---------------------------------------------------------------
+
+
+def test_the_example_of_the_readme_compiles_and_its_tests_notice_every_change(
+    tmp_path: Path,
+) -> None:
+    (example,) = re.findall(
+        r"```python\n(    Alert\((?:(?!```).)*?Raw\(.*?)```",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )
+    text = (ROOT / "config.py").read_text().replace("ALERTS = (\n", f"ALERTS = (\n{example}")
+    file = tmp_path / "config.py"
+    file.write_text(text.replace("from model import (", "from model import (Fires, Quiet, Raw,"))
+    result = CliRunner(env={"MONITORING_CONFIG": str(file)}).invoke(
+        main, ["mutate", "ManyTargetsDown"]
+    )
+    assert result.exit_code == 0, result.output
 
 
 # --- unit tests ---------------------------------------------------------------------------------
