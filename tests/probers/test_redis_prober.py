@@ -192,3 +192,4 @@ async def test_cancelling_at_any_moment_leaves_nothing_behind(
                 assert task.done(), f"it goes on after being cancelled at {moment * 0.05} ms"
         finally:
             server.resume()
+            await prober.close()

@@ -6,6 +6,7 @@ import asyncio
 import select
 from typing import Protocol
 
+from exporter.probers.http.arrival import stamping
 from exporter.probers.http.clock import now
 
 READ = select.EPOLLIN | select.EPOLLRDHUP
@@ -45,7 +46,7 @@ class Poller:
     Deadlines share one timer for the same reason.
     """
 
-    __slots__ = ("_epoll", "_loop", "_next", "_timer", "_waiters")
+    __slots__ = ("_epoll", "_keeper", "_loop", "_next", "_timer", "_waiters", "stamps_arrivals")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -53,6 +54,8 @@ class Poller:
         self._waiters: dict[int, Waiter] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = _NEVER
+        self._keeper = stamping()
+        self.stamps_arrivals = self._keeper is not None
         loop.add_reader(self._epoll.fileno(), self._dispatch)
 
     def close(self) -> None:
@@ -60,6 +63,8 @@ class Poller:
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._timer is not None:
             self._timer.cancel()
 
