@@ -8,6 +8,7 @@ from aiohttp import web
 
 from exporter.web.access import require_scraper
 from exporter.web.keys import SERVICE
+from exporter.web.slices import sliced
 from model.targets import Service
 
 
@@ -21,11 +22,12 @@ async def _services(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     require_scraper(request, service.settings)
     loaded = service.loaded
-    groups = [
-        discovered(target, loaded.urls[target.name])
+    scraped = [
+        target
         for target in loaded.platform.services
         if target.metrics_path is not None and target.name != loaded.platform.own_service
     ]
+    groups = await sliced(lambda target: discovered(target, loaded.urls[target.name]), scraped)
     return web.json_response(groups)
 
 

@@ -12,6 +12,7 @@ from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
 from exporter.web.errors import iso, now
 from exporter.web.keys import SERVICE
+from exporter.web.slices import sliced
 from model.json_target import JsonTarget
 from model.redis import Redis
 from model.targets import Postgres, Service
@@ -42,10 +43,7 @@ async def _health(request: web.Request) -> web.Response:
         "uptime": round(time.time() - service.started_at, 3),
         "timestamp": now(),
         **({"shard": str(shard)} if shard.count > 1 else {}),
-        "services": [
-            {"service": shot.target.name, **_state(shot), "details": _details(shot)}
-            for shot in services
-        ],
+        "services": await sliced(_service, services),
         "dependencies": {shot.target.name: _state(shot) for shot in dependencies},
         # What others run is shown, but does not make the platform ill.
         "external": {
@@ -71,6 +69,10 @@ def overall(services: Sequence[TargetSnapshot], dependencies: Sequence[TargetSna
 
 def _is(shot: TargetSnapshot, health: Health) -> bool:
     return shot.result is not None and shot.result.health is health
+
+
+def _service(shot: TargetSnapshot) -> dict[str, Any]:
+    return {"service": shot.target.name, **_state(shot), "details": _details(shot)}
 
 
 def _state(shot: TargetSnapshot) -> dict[str, Any]:
