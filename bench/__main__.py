@@ -12,7 +12,15 @@ from pathlib import Path
 
 import click
 
-from bench import rows_databases, rows_hanging, rows_many, rows_memory, rows_paced, rows_saturated
+from bench import (
+    rows_databases,
+    rows_hanging,
+    rows_many,
+    rows_memory,
+    rows_paced,
+    rows_saturated,
+    rows_truth,
+)
 from bench.nginx import Nginx
 from bench.ours import ROOT
 from bench.peers import Blackbox, PostgresExporter, RedisExporter, said_version
@@ -34,6 +42,7 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
     "f": rows_memory.memory,
     "g": rows_hanging.hanging,
     "hi": rows_many.many,
+    "t": rows_truth.truth,
 }
 
 

@@ -28,13 +28,17 @@ AGENT = "tickettoken-monitoring"
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What to watch, as URLs, each as a target of its own; `interval` and `timeout` in seconds."""
+    """What to watch, as URLs, each as a target of its own; `interval` and `timeout` in seconds.
+
+    `ca_file` is whom the services' certificates are checked against, if not the machine's own.
+    """
 
     interval: float
     timeout: float
     services: tuple[str, ...] = ()
     postgres: tuple[str, ...] = ()
     redis: tuple[str, ...] = ()
+    ca_file: str | None = None
 
     @property
     def count(self) -> int:
@@ -74,8 +78,9 @@ def platform_of(path: Path) -> Platform:
 
 
 def _services(targets: Targets, pace: Mapping[str, timedelta]) -> tuple[Service, ...]:
+    ca_file = None if targets.ca_file is None else Path(targets.ca_file)
     return tuple(
-        Service(name=f"service-{number}", url=url, metrics_path=None, **pace)
+        Service(name=f"service-{number}", url=url, ca_file=ca_file, **pace)
         for number, url in enumerate(targets.services)
     )
 
