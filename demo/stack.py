@@ -124,7 +124,7 @@ async def running(
         }
         overlay = _write_overlay(directory, config, addresses)
         with _timed(report, "rules compiled, proved and loaded"):
-            await _compile(overlay, compiled)
+            await compile_rules(overlay, compiled)
             alertmanager.reload()
             prometheus.reload()
         exporter = child(
@@ -210,7 +210,8 @@ def _write_overlay(directory: Path, config: Path, addresses: dict[str, object]) 
     return overlay
 
 
-async def _compile(config: Path, output: Path) -> None:
+async def compile_rules(config: Path, output: Path) -> None:
+    """Write all that is generated from a config below a directory. Raises StackError."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
