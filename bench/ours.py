@@ -15,9 +15,11 @@ from typing import ClassVar
 
 from bench.scraper import Scraper
 from model.durations import hours, seconds
+from model.json_target import JsonState, JsonTarget
 from model.load import load
 from model.platform import Platform
 from model.redis import Redis
+from model.sql import SqlMetrics, SqlValue
 from model.targets import Postgres, Service
 from programs import ServerError, child
 from programs.server import ANSWER_SECONDS, Server, request
@@ -30,6 +32,7 @@ AGENT = "tickettoken-monitoring"
 class Targets:
     """What to watch, as URLs, each as a target of its own; `interval` and `timeout` in seconds.
 
+    `documents` are JSON with a service's `status`, and `queries` are asked of the first Postgres.
     `ca_file` is whom the services' certificates are checked against, if not the machine's own.
     """
 
@@ -38,13 +41,18 @@ class Targets:
     services: tuple[str, ...] = ()
     postgres: tuple[str, ...] = ()
     redis: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
     ca_file: str | None = None
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self.services) + len(self.postgres) + len(self.redis)
+        kinds = (self.services, self.postgres, self.redis, self.documents, self.queries)
+        return sum(map(len, kinds))
 
+
+_STATE = JsonState(path="status", up=("healthy",), degraded=("degraded",), down=("unhealthy",))
 
 # A platform without services is refused: one that is probed when it starts, and then no more.
 _UNUSED = (Service(name="unused", url="http://127.0.0.1:9", interval=hours(24)),)
@@ -70,8 +78,20 @@ def platform_of(path: Path) -> Platform:
                 Redis(name=f"redis-{number}", url=url, variable=f"REDIS_{number}", **pace)
                 for number, url in enumerate(targets.redis)
             ),
-            "sql": (),
-            "external": (),
+            "sql": tuple(
+                SqlMetrics(
+                    name=f"sql-{number}",
+                    postgres="postgres-0",
+                    query=query,
+                    values=(SqlValue(column="value", metric_name=f"bench_{number}", help="One."),),
+                    **pace,
+                )
+                for number, query in enumerate(targets.queries)
+            ),
+            "external": tuple(
+                JsonTarget(name=f"json-{number}", url=url, state=_STATE, **pace)
+                for number, url in enumerate(targets.documents)
+            ),
             "own_service": None,
         }
     )

@@ -6,6 +6,7 @@ Open files, memory and tasks must stay as they are, and every result must be acc
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -29,10 +30,14 @@ from programs.server import Server
 
 _INTERVAL, _TIMEOUT = 1.0, 0.8
 _SERVICES = 21
+_QUERY = "SELECT count(*) AS value FROM pg_stat_activity"
 _SAMPLES = 60
 # After the last fault all is well for so long, so that the end can be compared with the start.
 _CALM = 8.0
 _ANSWER_SECONDS = 5.0
+# The start and the end are each the calmest of so many looks, so that a probe that happens to be
+# under way, or waits for a busy machine, is no leak.
+_LOOKS, _LOOK_SECONDS = 8, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ async def soak(seconds: float, services: int, seed: int, directory: Path) -> Out
         chaos = Chaos(
             scene.services, scene.crashing, (scene.postgres, scene.redis), scene.thread, seed
         )
-        samples = [await _sample(scene, 0.0)]
+        samples = [await _calmest(scene, 0.0)]
         started = time.monotonic()
         raging = asyncio.create_task(chaos.run(seconds - _CALM))
         pause = max(1.0, seconds / _SAMPLES)
@@ -60,8 +65,10 @@ async def soak(seconds: float, services: int, seed: int, directory: Path) -> Out
             await asyncio.sleep(min(pause, seconds - elapsed))
             samples.append(await _sample(scene, time.monotonic() - started))
         await raging
+        samples.append(await _calmest(scene, time.monotonic() - started))
         return Outcome(
             samples=samples,
+            complaints=_complaints(scene.exporter.log),
             faults=chaos.faults,
             requests={each.name: each.health_requests for each in scene.services},
             crashing=frozenset(each.name for each in scene.crashing),
@@ -74,9 +81,10 @@ async def _scene(count: int, directory: Path) -> AsyncIterator[_Scene]:
     """All running; what was started is stopped in its own thread."""
     async with AsyncExitStack() as cleanup:
         thread = cleanup.enter_context(ThreadPoolExecutor(1, "servers"))
-        platform = await cleanup.enter_async_context(
-            Platform([f"service-{number}" for number in range(count)])
-        )
+        # Every third is asked for a JSON document, as somebody else's.
+        names = [f"service-{number}" for number in range(count - count // 3)]
+        documents = [f"json-{number}" for number in range(count // 3)]
+        platform = await cleanup.enter_async_context(Platform(names + documents))
         simulated = list(platform.services.values())
         postgres, redis = Postgres(), Redis(directory / "redis")
         for server in (postgres, redis):
@@ -84,9 +92,11 @@ async def _scene(count: int, directory: Path) -> AsyncIterator[_Scene]:
         targets = Targets(
             _INTERVAL,
             _TIMEOUT,
-            tuple(service.url for service in simulated),
+            tuple(platform.services[name].url for name in names),
             (f"{postgres.dsn()}?sslmode=disable",),
             (f"{redis.url}/0",),
+            tuple(f"{platform.services[name].url}/health" for name in documents),
+            (_QUERY,),
         )
         exporter = Exporter(directory / "exporter", targets)
         await _start(exporter, thread, cleanup)
@@ -99,6 +109,33 @@ async def _start(server: Server, thread: ThreadPoolExecutor, cleanup: AsyncExitS
     cleanup.push_async_callback(lambda: asyncio.wrap_future(thread.submit(server.close)))
     for step in (server.start, server.wait_ready):
         await loop.run_in_executor(thread, step)
+
+
+async def _calmest(scene: _Scene, at: float) -> Sample:
+    """The last of several looks, with the fewest files and tasks of all: a leak is in each."""
+    looks = [await _sample(scene, at)]
+    while len(looks) < _LOOKS:
+        await asyncio.sleep(_LOOK_SECONDS)
+        looks.append(await _sample(scene, at))
+    return replace(
+        looks[-1],
+        files=min(look.files for look in looks),
+        tasks=min(look.tasks for look in looks),
+    )
+
+
+def _complaints(log: Path) -> list[str]:
+    """What the exporter has logged as an error, or without meaning to."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line[:300] for line in lines if not _is_expected(line)]
+
+
+def _is_expected(line: str) -> bool:
+    try:
+        level = json.loads(line).get("level")
+    except ValueError:
+        return not line.strip()
+    return level in ("debug", "info", "warning")
 
 
 async def _sample(scene: _Scene, at: float) -> Sample:
