@@ -13,6 +13,7 @@ from bench.clients import loaded
 from bench.delayed import DelayingServer
 from bench.ours import Targets
 from bench.rounds import DisturbedError, Figures, Plan, Side, interleaved
+from bench.scraper import ScrapeError
 from bench.table import Row
 from bench.truth import DURATION, PHASES, Errors, Said, compare
 from bench.workshop import Workshop, turn
@@ -94,8 +95,12 @@ def _measure(side: _Reporter, server: DelayingServer, settle: float, seconds: fl
         since = server.position()
         # A second before and after, so that the answers of all results in between are known.
         time.sleep(1.0)
-        with loaded(chain.exporter.port, side.pages, _PER_SECOND, seconds):
-            pass
+        try:
+            with loaded(chain.exporter.port, side.pages, _PER_SECOND, seconds):
+                pass
+        except ScrapeError as error:
+            # /health is a 503 when probes time out: the machine is too busy to measure anything.
+            raise DisturbedError(f"{chain.exporter.name}: {error}") from None
         time.sleep(1.0)
         known = {str(number) for number in range(side.targets)}
         said = [one for one in side.results(chain.prometheus, seconds) if one.target in known]
