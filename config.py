@@ -26,6 +26,7 @@ from model import (
     Slack,
     SqlMetrics,
     SqlValue,
+    TcpService,
     TimeUntil,
     Unless,
     days,
@@ -65,6 +66,10 @@ SERVICES = (
     Service(name="blockchain-indexer", port=3019),
     Service(name="api-gateway", port=3020),
 )
+
+# What speaks no HTTP, such as a broker or a mail server:
+#     TcpService(name="smtp", url="tcp://smtp.tickettoken.com:587", expect="^220 "),
+TCP: tuple[TcpService, ...] = ()
 
 # Credentials belong in DATABASE_URL and REDIS_URL, or in the files DATABASE_URL_FILE and
 # REDIS_URL_FILE name; these are the addresses without them.
@@ -300,7 +305,7 @@ ALERTS = (
         name="TargetsMissing",
         group="availability",
         expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",)))
-        < len(SERVICES) + len(POSTGRES) + len(REDIS) + len(SQL) + len(EXTERNAL),
+        < len(SERVICES) + len(TCP) + len(POSTGRES) + len(REDIS) + len(SQL) + len(EXTERNAL),
         for_=minutes(1),
         severity="error",
         service="monitoring-service",
@@ -481,9 +486,32 @@ ALERTS = (
     ),
 )
 
+# Only with a target that it could fire for: an alert that cannot fire cannot be tested either.
+TCP_SERVICE_DOWN = Alert(
+    name="TcpServiceDown",
+    group="availability",
+    expr=observed(metrics.PROBE_SUCCESS, kind="tcp") < "0.5",
+    for_=CONFIRMED,
+    keep_firing_for=OUTLIVE_A_GAP,
+    severity="critical",
+    summary="{{ $labels.target }} is down",
+    description=(
+        "Most connections to {{ $labels.target }} have failed for 10 s: its port is closed, "
+        "it did not answer in time, or what it said was not what is expected."
+    ),
+    symptoms="The port does not take connections, or does not say what it should.",
+    investigation=(
+        "Why does the check fail? `monitoring_probe_failure_reason` and `/health` say.",
+        "Does the process run, and listen? ss -ltnp on its machine.",
+        "Is a firewall in between? nc -vz <host> <port>",
+    ),
+    actions=("Restart the service.", "Roll back the last deployment."),
+)
+
 CONFIG = Platform(
     name="tickettoken",
     services=SERVICES,
+    tcp=TCP,
     postgres=POSTGRES,
     redis=REDIS,
     sql=SQL,
@@ -492,7 +520,7 @@ CONFIG = Platform(
     channels=CHANNELS,
     contacts=CONTACTS,
     business_hours=BusinessHours(time_zone="UTC", start=9, end=18),
-    alerts=ALERTS,
+    alerts=ALERTS + ((TCP_SERVICE_DOWN,) if TCP else ()),
     watched_by=Prometheus(
         exporters=("monitoring-service:3017",),
         alertmanagers=("alertmanager:9093",),

@@ -31,7 +31,7 @@ from model.promql import (
 from model.raw import Fires, Quiet, Raw
 from model.redis import Redis, RedisKey, Sentinel
 from model.sql import SqlMetrics, SqlValue
-from model.targets import Postgres, Service
+from model.targets import Postgres, Service, TcpService
 
 __all__ = [
     "CONFIG_SHA256",
@@ -64,6 +64,7 @@ __all__ = [
     "Slack",
     "SqlMetrics",
     "SqlValue",
+    "TcpService",
     "TimeUntil",
     "Unless",
     "days",

@@ -65,6 +65,7 @@ def relocate(platform: Platform, given: Addresses) -> Platform:
     return platform.model_copy(
         update={
             "services": tuple(_moved(target, given) for target in platform.services),
+            "tcp": tuple(_moved(target, given) for target in platform.tcp),
             "postgres": tuple(_moved(target, given) for target in platform.postgres),
             "redis": tuple(_alone(target, given) for target in platform.redis),
             "external": tuple(_moved(target, given) for target in platform.external),

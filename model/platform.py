@@ -24,7 +24,7 @@ from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
 from model.promql import Expr, OverRange
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
-from model.targets import Postgres, Service, Target, url_mistakes
+from model.targets import Postgres, Service, Target, TcpService, url_mistakes
 
 D = TypeVar("D", bound=Declared)
 
@@ -72,6 +72,7 @@ class Platform(Declared):
 
     name: str
     services: tuple[Service, ...]
+    tcp: tuple[TcpService, ...] = ()
     postgres: tuple[Postgres, ...] = ()
     redis: tuple[Redis | Sentinel, ...] = ()
     sql: tuple[SqlMetrics, ...] = ()
@@ -111,7 +112,14 @@ class Platform(Declared):
     @property
     def targets(self) -> tuple[Target, ...]:
         """Everything that is probed, in the order in which people are shown it."""
-        return (*self.services, *self.postgres, *self.redis, *self.sql, *self.external)
+        return (
+            *self.services,
+            *self.tcp,
+            *self.postgres,
+            *self.redis,
+            *self.sql,
+            *self.external,
+        )
 
     @property
     def sql_metrics(self) -> tuple[Metric, ...]:

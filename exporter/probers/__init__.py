@@ -9,7 +9,7 @@ from exporter.probers.prober import Prober
 from model.json_target import JsonTarget
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
-from model.targets import Postgres, Service, Target
+from model.targets import Postgres, Service, Target, TcpService
 
 
 def _http(target: Target, url: str, network: Network) -> Prober:
@@ -17,6 +17,13 @@ def _http(target: Target, url: str, network: Network) -> Prober:
 
     assert isinstance(target, Service)
     return HttpProber(target, url, network)
+
+
+def _tcp(target: Target, url: str, network: Network) -> Prober:
+    from exporter.probers.tcp import TcpProber
+
+    assert isinstance(target, TcpService)
+    return TcpProber(target, url, network)
 
 
 def _postgres(target: Target, url: str, _network: Network) -> Prober:
@@ -58,6 +65,7 @@ def _sql(target: Target, url: str, _network: Network) -> Prober:
 # library when it is first used: a config without Redis pays nothing for it.
 PROBERS: Mapping[str, Callable[[Target, str, Network], Prober]] = {
     Service.kind: _http,
+    TcpService.kind: _tcp,
     Postgres.kind: _postgres,
     Redis.kind: _redis,
     Sentinel.kind: _sentinel,

@@ -15,7 +15,7 @@ from exporter.web.keys import SERVICE
 from exporter.web.slices import sliced
 from model.json_target import JsonTarget
 from model.redis import Redis
-from model.targets import Postgres, Service
+from model.targets import Postgres, Service, TcpService
 
 _UNKNOWN = "unknown"
 
@@ -33,7 +33,7 @@ def routes() -> list[web.RouteDef]:
 async def _health(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     snapshots = service.runner.snapshots()
-    services = [shot for shot in snapshots if isinstance(shot.target, Service)]
+    services = [shot for shot in snapshots if isinstance(shot.target, (Service, TcpService))]
     dependencies = [shot for shot in snapshots if isinstance(shot.target, (Postgres, Redis))]
     external = [shot for shot in snapshots if isinstance(shot.target, JsonTarget)]
     own, shard = service.loaded.platform.own_service, service.settings.shard
