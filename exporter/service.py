@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from exporter.exposition import fragments, join
+from exporter.maintenance import Calendar
 from exporter.probers import PROBERS
 from exporter.probers.http.network import Network
 from exporter.probers.prober import Prober
@@ -42,6 +43,7 @@ class Loaded:
     targets: tuple[Target, ...]
     # What /metrics says of it, whatever the results.
     info: bytes
+    calendar: Calendar
 
     def target(self, name: str) -> Target | None:
         """The target of a name, None if there is none."""
@@ -65,7 +67,9 @@ def read_config(path: Path, environment: Mapping[str, str], shard: Shard) -> Loa
         fragments([Sample(names.TARGET_INFO, (target.kind, sha256), 1.0)], target.name)
         for target in targets
     )
-    return Loaded(platform, sha256, urls, targets, b"".join(join((names.TARGET_INFO,), info)))
+    calendar = Calendar(platform.maintenance, (target.name for target in targets))
+    said = b"".join(join((names.TARGET_INFO,), info))
+    return Loaded(platform, sha256, urls, targets, said, calendar)
 
 
 class Service:
@@ -114,6 +118,8 @@ class Service:
         await self._watch(loaded)
         self.runner.limit(loaded.platform.probes_at_once, loaded.platform.probes_at_once_per_host)
         self.loaded = loaded
+        for problem in loaded.platform.warnings(time.time()):
+            log.warning("the config can be tidied up", problem=str(problem))
         self.telemetry.config_info.clear()
         self.telemetry.config_info.labels(loaded.sha256).set(1)
         self.telemetry.reload_successful.set(1)

@@ -4,6 +4,7 @@ from model import names as metrics
 from model.alerts import Alert
 from model.durations import days, hours, minutes, seconds
 from model.json_target import JsonState, JsonTarget, JsonValue
+from model.maintenance import Maintenance, WeeklyMaintenance
 from model.people import (
     BusinessHours,
     Contact,
@@ -48,6 +49,7 @@ __all__ = [
     "JsonState",
     "JsonTarget",
     "JsonValue",
+    "Maintenance",
     "Match",
     "OrZero",
     "PagerDuty",
@@ -67,6 +69,7 @@ __all__ = [
     "TcpService",
     "TimeUntil",
     "Unless",
+    "WeeklyMaintenance",
     "days",
     "hours",
     "metrics",

@@ -64,6 +64,13 @@ TARGET_INFO = Metric(
     collapse=Collapse.MAX,
 )
 
+MAINTENANCE = Metric(
+    "monitoring_maintenance",
+    _G,
+    "Whether a target that a maintenance window names is in one now.",
+    _T,
+)
+
 # --- HTTP, as in blackbox_exporter --------------------------------------------------------------
 PROBE_DNS_LOOKUP_TIME = Metric(
     "probe_dns_lookup_time_seconds", _G, "How long resolving the target's name took.", _T

@@ -16,8 +16,9 @@ from pydantic import Field, model_validator
 
 from model.alerts import Alert
 from model.declared import Declared, Problem, nearest, refused, suggestion
-from model.durations import Duration, prometheus, seconds
+from model.durations import Duration, days, prometheus, seconds
 from model.json_target import JsonTarget
+from model.maintenance import Maintenance, WeeklyMaintenance
 from model.metric import Metric, Scope
 from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
@@ -77,6 +78,7 @@ class Platform(Declared):
     redis: tuple[Redis | Sentinel, ...] = ()
     sql: tuple[SqlMetrics, ...] = ()
     external: tuple[JsonTarget, ...] = ()
+    maintenance: tuple[Maintenance | WeeklyMaintenance, ...] = ()
     severities: tuple[Severity, ...]
     channels: tuple[Channel, ...]
     contacts: tuple[Contact, ...]
@@ -132,8 +134,13 @@ class Platform(Declared):
 
     @property
     def sha256(self) -> str:
-        """The hash of what the config means; comments and layout do not change it."""
-        text = json.dumps(_canonical(self), sort_keys=True, separators=(",", ":"))
+        """The hash of what the config means; comments and layout do not change it.
+
+        Maintenance windows are left out: no rule depends on them, and a window that is added to the
+        exporter alone must not make ConfigDrift fire.
+        """
+        compiled = self.model_copy(update={"maintenance": ()})
+        text = json.dumps(_canonical(compiled), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def problems(self) -> list[Problem]:
@@ -141,6 +148,10 @@ class Platform(Declared):
         if not self.has(*type(self).model_fields.keys() - _NOT_COMPARED):
             return []
         return [problem for check in _CHECKS for problem in check(self)]
+
+    def warnings(self, now: float) -> list[Problem]:
+        """What is no mistake, but worth tidying up, at a time in unix seconds."""
+        return list(_maintenance_is_to_come(self, now))
 
 
 # What no check across declarations reads.
@@ -332,6 +343,25 @@ def _sql_metrics_have_names_and_servers(platform: Platform) -> Iterator[Problem]
             seen.setdefault(metric.name, f'of SQL metrics "{target.name}"')
 
 
+def _maintenance_is_of_targets(platform: Platform) -> Iterator[Problem]:
+    known = [target.name for target in _with(platform.targets, "name")]
+    for window in _with(platform.maintenance, "targets"):
+        for name in dict.fromkeys(window.targets):
+            if name not in known:
+                near = suggestion(name, known)
+                yield Problem(f'Maintenance: there is no target "{name}"{near}', window.place)
+
+
+def _maintenance_is_to_come(platform: Platform, now: float) -> Iterator[Problem]:
+    """Windows that were over a week ago. No error: a config must not go bad by itself."""
+    for window in platform.maintenance:
+        if window.span(now - days(7).total_seconds()) is None:
+            yield Problem(
+                f'Maintenance "{window.reason}" was over more than a week ago: remove it',
+                window.place,
+            )
+
+
 def _something_is_watched(platform: Platform) -> Iterator[Problem]:
     if not platform.services:
         yield Problem("services: declare at least one", platform.place)
@@ -349,5 +379,6 @@ _CHECKS = (
     _rates_span_enough_samples,
     _own_service_exists,
     _sql_metrics_have_names_and_servers,
+    _maintenance_is_of_targets,
     _something_is_watched,
 )

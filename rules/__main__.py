@@ -66,6 +66,8 @@ def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
 def _compile() -> tuple[Platform, Files]:
     try:
         platform = load(config_path(), problems)
+        for warning in platform.warnings(time.time()):
+            click.echo(f"  warn {warning}", err=True)
         return platform, compile_files(platform)
     except ConfigError as error:
         for problem in error.problems:

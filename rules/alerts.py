@@ -8,6 +8,7 @@ from model.alerts import Alert
 from model.durations import prometheus
 from model.platform import Platform
 from model.promql import CONFIG_SHA256, Expr
+from rules.maintenance import outside_maintenance
 from rules.output import Files, yaml_file
 
 
@@ -32,7 +33,7 @@ def rules_path(group: str) -> str:
     return f"rules/generated/{group}.rules.yml"
 
 
-def expression(expr: Expr, platform: Platform) -> str:
+def expression(expr: Expr | str, platform: Platform) -> str:
     """An expression as Prometheus reads it, with the config's hash put in."""
     return str(expr).replace(CONFIG_SHA256, platform.sha256)
 
@@ -61,7 +62,10 @@ def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]
 
 
 def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:
-    rule: dict[str, Any] = {"alert": alert.name, "expr": expression(alert.expr, platform)}
+    rule: dict[str, Any] = {
+        "alert": alert.name,
+        "expr": expression(outside_maintenance(alert), platform),
+    }
     if alert.for_:
         rule["for"] = prometheus(alert.for_)
     if alert.keep_firing_for:

@@ -11,10 +11,10 @@ from typing import Any
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Comparison, Count, Expr, HistogramQuantile, Selector, Threshold
-from model.raw import Raw
+from model.promql import Comparison, Count, Expr, HistogramQuantile, Threshold
 from rules.alerts import rule_annotations, rule_labels
 from rules.expand import expand
+from rules.maintenance import outside_maintenance
 from rules.raw.tokens import names
 from rules.series import Feed, Series, is_rate, metric_names, results
 
@@ -46,19 +46,20 @@ class Case:
     fed: list[Fed]
     expected: list[Expected] = field(default_factory=list)
 
-    @property
-    def metrics(self) -> frozenset[str]:
-        """The metrics that it feeds, or would feed: no other case may add to them."""
-        return self.reads | metric_names(fed.series for fed in self.fed)
+    @cached_property
+    def feeds(self) -> frozenset[str]:
+        """The names of the series that it feeds."""
+        return metric_names(fed.series for fed in self.fed)
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The names of the series that the alert's expression reads."""
-        return series_read(self.alert.expr)
+        """The names of the series that the alert's rule reads."""
+        return names(outside_maintenance(self.alert))
 
     def clashes(self, other: Case) -> bool:
         """Whether one of the two would change what the other sees."""
-        return self.alert is other.alert or bool(self.metrics & other.metrics)
+        shared = self.feeds & (other.feeds | other.reads) or other.feeds & self.reads
+        return self.alert is other.alert or bool(shared)
 
 
 # --- the two kinds of case ----------------------------------------------------------------------
@@ -130,13 +131,6 @@ def _step(expr: Threshold) -> Decimal:
 
 
 # --- times and labels ---------------------------------------------------------------------------
-
-
-def series_read(expr: Expr) -> frozenset[str]:
-    """The names of the series that an expression reads; of a raw one, perhaps some more."""
-    if isinstance(expr, Raw):
-        return names(expr.text)
-    return frozenset(part.series_name for part in expr.walk() if isinstance(part, Selector))
 
 
 def interval(platform: Platform) -> timedelta:

@@ -16,6 +16,7 @@ from model.raw import Raw
 from rules.alerts import groups
 from rules.case import Case, interval
 from rules.cases import single_cases
+from rules.maintenance_cases import maintenance_cases
 from rules.output import Files, yaml_file
 from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
@@ -49,8 +50,12 @@ def build(platform: Platform) -> Files:
 def cases_of(alert: Alert, platform: Platform) -> list[Case]:
     """The cases of one alert. Raises UntestableError."""
     if isinstance(alert.expr, Raw):
-        return list(example_cases(alert, platform))
-    return [*single_cases(alert, platform), *replica_cases(alert, platform)]
+        return [*example_cases(alert, platform), *maintenance_cases(alert, platform)]
+    return [
+        *single_cases(alert, platform),
+        *replica_cases(alert, platform),
+        *maintenance_cases(alert, platform),
+    ]
 
 
 def _pack(cases: list[Case]) -> list[list[Case]]:

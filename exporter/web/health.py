@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from exporter.maintenance import Open
 from exporter.probers.result import Health
 from exporter.watch import TargetSnapshot
 from exporter.web.errors import iso, now
@@ -37,17 +39,20 @@ async def _health(request: web.Request) -> web.Response:
     dependencies = [shot for shot in snapshots if isinstance(shot.target, (Postgres, Redis))]
     external = [shot for shot in snapshots if isinstance(shot.target, JsonTarget)]
     own, shard = service.loaded.platform.own_service, service.settings.shard
-    verdict = overall([shot for shot in services if shot.target.name != own], dependencies)
+    resting = service.loaded.calendar.open(time.time())
+    ours = [shot for shot in services if shot.target.name != own]
+    verdict = overall(_awake(ours, resting), _awake(dependencies, resting))
     body = {
         "status": verdict.value,
         "uptime": round(time.time() - service.started_at, 3),
         "timestamp": now(),
         **({"shard": str(shard)} if shard.count > 1 else {}),
-        "services": await sliced(_service, services),
-        "dependencies": {shot.target.name: _state(shot) for shot in dependencies},
+        "services": await sliced(partial(_service, resting), services),
+        "dependencies": {shot.target.name: _state(shot, resting) for shot in dependencies},
         # What others run is shown, but does not make the platform ill.
         "external": {
-            shot.target.name: {**_state(shot), "details": _details(shot)} for shot in external
+            shot.target.name: {**_state(shot, resting), "details": _details(shot)}
+            for shot in external
         },
     }
     return web.json_response(body, status=503 if verdict is Health.UNHEALTHY else 200)
@@ -71,17 +76,23 @@ def _is(shot: TargetSnapshot, health: Health) -> bool:
     return shot.result is not None and shot.result.health is health
 
 
-def _service(shot: TargetSnapshot) -> dict[str, Any]:
-    return {"service": shot.target.name, **_state(shot), "details": _details(shot)}
+def _service(resting: Mapping[str, Open], shot: TargetSnapshot) -> dict[str, Any]:
+    return {"service": shot.target.name, **_state(shot, resting), "details": _details(shot)}
 
 
-def _state(shot: TargetSnapshot) -> dict[str, Any]:
-    if shot.result is None:
-        return {"status": _UNKNOWN, "latency": None}
-    return {
-        "status": shot.result.health.value,
-        "latency": round(shot.result.duration * 1000, 3),
-    }
+def _awake(shots: Iterable[TargetSnapshot], resting: Mapping[str, Open]) -> list[TargetSnapshot]:
+    """Those that are not in maintenance: what is broken on purpose makes nobody ill."""
+    return [shot for shot in shots if shot.target.name not in resting]
+
+
+def _state(shot: TargetSnapshot, resting: Mapping[str, Open]) -> dict[str, Any]:
+    state: dict[str, Any] = {"status": _UNKNOWN, "latency": None}
+    if shot.result is not None:
+        state["status"] = shot.result.health.value
+        state["latency"] = round(shot.result.duration * 1000, 3)
+    if window := resting.get(shot.target.name):
+        state["maintenance"] = {"until": iso(window.until), "reason": window.reason}
+    return state
 
 
 def _details(shot: TargetSnapshot) -> dict[str, Any]:

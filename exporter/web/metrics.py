@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 
 from aiohttp import web
@@ -12,13 +13,13 @@ from exporter.service import Service
 from exporter.web.access import require_scraper
 from exporter.web.keys import SERVICE
 from model.declared import suggestion
-from model.names import PROBES, TARGET_INFO, Scope, catalogue
+from model.names import MAINTENANCE, PROBES, TARGET_INFO, Scope, catalogue
 
 _OF_TARGETS = (
     *(
         metric
         for metric in catalogue().values()
-        if metric.scope is Scope.OBSERVED and metric is not TARGET_INFO
+        if metric.scope is Scope.OBSERVED and metric not in (TARGET_INFO, MAINTENANCE)
     ),
     PROBES,
 )
@@ -52,6 +53,7 @@ def exposition(service: Service) -> bytes:
     return b"".join(
         (
             service.loaded.info,
+            service.loaded.calendar.text(time.time()),
             *join((*_OF_TARGETS, *service.loaded.platform.sql_metrics), service.runner.fragments()),
             service.telemetry.text(),
         )
