@@ -281,10 +281,15 @@ ALERTS = (
         name="TargetNotProbed",
         group="availability",
         expr=Unless(
-            observed(
-                metrics.TARGET_INFO, by=("target", "kind"), config=CONFIG_SHA256, over=hours(1)
+            Unless(
+                observed(
+                    metrics.TARGET_INFO, by=("target", "kind"), config=CONFIG_SHA256, over=hours(1)
+                ),
+                observed(metrics.PROBE_SUCCESS),
+                on=("target",),
             ),
-            observed(metrics.PROBE_SUCCESS),
+            # Those that an isolated exporter cannot tell of: ExporterIsolated has been sent.
+            observed(metrics.PROBE_WITHHELD),
             on=("target",),
         ),
         for_=minutes(1),
@@ -448,6 +453,30 @@ ALERTS = (
             "Is Prometheus' address in PROMETHEUS_ALLOWED_IPS?",
         ),
         actions=("Restart the monitoring service.",),
+    ),
+    Alert(
+        name="ExporterIsolated",
+        group="monitoring",
+        expr=observed(metrics.CONNECTIVITY_UP) < "0.5",
+        for_=CONFIRMED,
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        service="monitoring-service",
+        summary="An exporter is cut off from its network",
+        description=(
+            "Nothing answers an exporter any more, neither targets nor gateway and name server: "
+            "what it watches is unknown, and may be down."
+        ),
+        symptoms="Every target of an exporter has fallen silent, and all points of reference too.",
+        investigation=(
+            "Which exporter: `monitoring_connectivity_up == 0`; with others left, they decide.",
+            "Who does not answer it: `monitoring_connectivity_reference_up`.",
+            "On its machine: ip route; ip -s link; is the name server in /etc/resolv.conf there?",
+        ),
+        actions=(
+            "Mend its network, or run the exporter elsewhere.",
+            "Until then look at the platform itself: nobody watches it.",
+        ),
     ),
     Alert(
         name="ConfigDrift",

@@ -10,6 +10,7 @@ from time import monotonic
 import structlog
 
 from exporter.clock import Clock
+from exporter.connectivity import SILENT, Connectivity
 from exporter.exposition import Fragments
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason
@@ -28,11 +29,15 @@ log = structlog.get_logger("exporter.runner")
 class Runner:
     """Probes all targets in the background. Its readers take snapshots and never wait."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, connectivity: Connectivity) -> None:
         self._telemetry = telemetry
         self._events = WatchEvents(
-            self.probe, telemetry.probe_start_delay.observe, telemetry.errors.labels("prober").inc
+            self.probe,
+            telemetry.probe_start_delay.observe,
+            telemetry.errors.labels("prober").inc,
+            connectivity.ended,
         )
+        connectivity.when_isolated = self._withhold
         self._clock = Clock()
         self._slots = Slots(DEFAULT_PROBES_AT_ONCE, DEFAULT_PROBES_AT_ONCE_PER_HOST)
         self._watches: dict[str, Watch] = {}
@@ -110,6 +115,12 @@ class Runner:
             return _failure(started, Reason.INTERNAL, "an error inside the exporter; see its log")
         finally:
             self._telemetry.probes_in_flight.dec()
+
+    def _withhold(self) -> None:
+        """Tell no more of what was found out just before we knew that we are cut off."""
+        for watch in self._watches.values():
+            if watch.last_reason in SILENT:
+                watch.withhold()
 
     def snapshots(self) -> tuple[TargetSnapshot, ...]:
         """What is known of every target, in the config's order."""

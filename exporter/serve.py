@@ -38,7 +38,10 @@ async def serve(
     runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
     stop = asyncio.Event()
-    background = asyncio.create_task(service.telemetry.watch_event_loop())
+    background = [
+        asyncio.create_task(service.telemetry.watch_event_loop()),
+        asyncio.create_task(service.connectivity.watch()),
+    ]
     try:
         # First: SIGHUP would end a process that does not handle it yet.
         _handle_signals(stop, service)
@@ -56,7 +59,8 @@ async def serve(
         await stop.wait()
         log.info("stopping")
     finally:
-        background.cancel()
+        for task in background:
+            task.cancel()
         await service.stop()
         await runner.cleanup()
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from exporter.connectivity import Connectivity
 from exporter.exposition import fragments, join
 from exporter.maintenance import Calendar
 from exporter.probers import PROBERS
@@ -49,6 +50,10 @@ class Loaded:
         """The target of a name, None if there is none."""
         return next((target for target in self.platform.targets if target.name == name), None)
 
+    def host(self, target: Target) -> str:
+        """The host that a target of it is on; where its URL names none, the target's own name."""
+        return urlsplit(self.urls[target.name]).hostname or target.name
+
     def make_prober(self, target: Target, network: Network) -> Prober:
         """A new prober for one of its targets."""
         return PROBERS[target.kind](target, self.urls[target.name], network)
@@ -84,7 +89,8 @@ class Service:
         self.settings = settings
         self.telemetry = Telemetry()
         self.network = Network()
-        self.runner = Runner(self.telemetry)
+        self.connectivity = Connectivity(self.network.resolver, self.telemetry)
+        self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
         self.started_at = time.time()
 
@@ -131,7 +137,8 @@ class Service:
                 target=target,
                 make_prober=partial(loaded.make_prober, target, self.network),
                 key=(target.model_dump_json(), loaded.urls[target.name]),
-                host=urlsplit(loaded.urls[target.name]).hostname or target.name,
+                host=loaded.host(target),
             )
             for target in loaded.targets
         )
+        self.connectivity.use(loaded.platform.connectivity, map(loaded.host, loaded.targets))

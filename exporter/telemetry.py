@@ -41,13 +41,15 @@ class Telemetry:
         self.errors = Counter(
             names.ERRORS.name, names.ERRORS.help, names.ERRORS.labels, registry=self.registry
         )
-        for component in ("prober", "web"):
+        for component in ("prober", "web", "connectivity"):
             # A series that were born at 1 would hide its first error from a rate.
             self.errors.labels(component)
         self.config_info = self._gauge(names.CONFIG_INFO)
         self.reload_successful = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESSFUL)
         self.reload_success_time = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)
         self.watchdog_received = self._gauge(names.WATCHDOG_LAST_RECEIVED)
+        self.connectivity_up = self._gauge(names.CONNECTIVITY_UP)
+        self.connectivity_reference_up = self._gauge(names.CONNECTIVITY_REFERENCE_UP)
         self.event_loop_lag = self._gauge(names.EVENT_LOOP_LAG)
         self._gauge(names.TASKS).set_function(lambda: len(asyncio.all_tasks()))
         self._gauge(names.BUILD_INFO).labels(VERSION, platform.python_version()).set(1)

@@ -55,15 +55,21 @@ class TargetSnapshot:
     target: Target
     result: ProbeResult | None
     since: float | None
+    # Whether there is a result that is not told, because we are cut off from our own network.
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WatchEvents:
-    """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors."""
+    """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors.
+
+    `ended` is told of a host's result, and answers whether to withhold it.
+    """
 
     probe: Callable[[Prober, float], Awaitable[ProbeResult]]
     started: Callable[[float], None]
     failed: Callable[[], None]
+    ended: Callable[[str, ProbeResult], bool]
 
 
 class Watch:
@@ -95,6 +101,7 @@ class Watch:
         self._due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._stale_at = float("-inf")
+        self._withheld = False
         self._counts = {"success": 0, "failure": 0}
         self._result: ProbeResult | None = None
         self._since: float | None = None
@@ -124,10 +131,20 @@ class Watch:
         """The lines for a scrape; only the counters if the last result is too old to speak."""
         return self._fragments if now <= self._stale_at else self._counters
 
+    def withhold(self) -> None:
+        """Tell nothing of the last result until there is another one."""
+        self._stale_at, self._withheld = float("-inf"), True
+        self._counters = self._counter_renderer.fragments(self._counter_samples())
+
+    @property
+    def last_reason(self) -> Reason | None:
+        """Why the last probe failed, None if it did not."""
+        return self._result.reason if self._result is not None else None
+
     def snapshot(self) -> TargetSnapshot:
         """What is known of the target now."""
         if monotonic() > self._stale_at:
-            return TargetSnapshot(self.target, None, None)
+            return TargetSnapshot(self.target, None, None, self._withheld)
         return TargetSnapshot(self.target, self._result, self._since)
 
     def _random_start(self) -> float:
@@ -180,8 +197,11 @@ class Watch:
             self._since = result.ended_at
             self._log_change(previous, result)
         self._counts["success" if result.success else "failure"] += 1
+        self._withheld = False
         self._counters = self._counter_renderer.fragments(self._counter_samples())
         self._fragments = {**lines, **self._counters}
+        if self._events.ended(self._host, result):
+            self.withhold()
 
     def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
         """The result and its lines; a result that cannot be printed must not stop the clock."""
@@ -222,6 +242,8 @@ class Watch:
     def _counter_samples(self) -> Iterable[Sample]:
         for outcome, count in self._counts.items():
             yield Sample(names.PROBES, (self.target.kind, outcome), count)
+        if self._withheld:
+            yield Sample(names.PROBE_WITHHELD, (self.target.kind,), 1.0)
 
     def _log_change(self, previous: ProbeResult | None, result: ProbeResult) -> None:
         if previous is None and result.health is Health.HEALTHY:

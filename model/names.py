@@ -64,6 +64,13 @@ TARGET_INFO = Metric(
     collapse=Collapse.MAX,
 )
 
+PROBE_WITHHELD = Metric(
+    "monitoring_probe_withheld",
+    _G,
+    "1 while this exporter, cut off from its network, cannot tell what the target does; else none.",
+    ("target", "kind"),
+    collapse=Collapse.MAX,
+)
 MAINTENANCE = Metric(
     "monitoring_maintenance",
     _G,
@@ -167,6 +174,21 @@ CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP = Metric(
     "monitoring_config_last_reload_success_timestamp_seconds",
     _G,
     "When the config in use was loaded, in unix time.",
+    scope=_P,
+    collapse=Collapse.MAX,
+)
+CONNECTIVITY_UP = Metric(
+    "monitoring_connectivity_up",
+    _G,
+    "Whether this exporter's own network works: 0 while nothing at all answers it.",
+    scope=_P,
+    collapse=Collapse.MIN,
+)
+CONNECTIVITY_REFERENCE_UP = Metric(
+    "monitoring_connectivity_reference_up",
+    _G,
+    "Whether a point of reference (gateway, name server, configured address) answered last time.",
+    ("reference",),
     scope=_P,
     collapse=Collapse.MAX,
 )

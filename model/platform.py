@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import re
 from collections import Counter
@@ -69,6 +70,8 @@ class Platform(Declared):
     `dead_mans_switch` is a URL that is called as long as alerting works; the exporter's own is
     only better than nothing, since it dies with the machine. `external` is what the platform
     depends on and does not run itself, such as the payment provider's status page.
+    `connectivity` are addresses (ip:port) that answer as long as the exporter's own network works;
+    without any, its default gateway and name servers are asked.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Platform(Declared):
     alerts: tuple[Alert, ...]
     watched_by: Prometheus = Prometheus()
     own_service: str | None = None
+    connectivity: tuple[str, ...] = ()
     # The most probes under way, in all and of one host; what has to wait for others starts late.
     probes_at_once: int = DEFAULT_PROBES_AT_ONCE
     probes_at_once_per_host: int = DEFAULT_PROBES_AT_ONCE_PER_HOST
@@ -107,6 +111,12 @@ class Platform(Declared):
             mistakes.extend(f"{setting}: {text.removeprefix('url: ')}" for text in found)
         if self.base_url.endswith("/"):
             mistakes.append("base_url: leave out the / at its end")
+        mistakes += [
+            f'connectivity: "{address}" is not ip:port, such as "192.0.2.1:443": '
+            "a name could not be resolved when it matters"
+            for address in self.connectivity
+            if not _is_ip_and_port(address)
+        ]
         if mistakes:
             raise refused(mistakes)
         return self
@@ -154,8 +164,19 @@ class Platform(Declared):
         return list(_maintenance_is_to_come(self, now))
 
 
+def _is_ip_and_port(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        return False
+    return bracketed == (ip.version == 6) and re.fullmatch(r"[1-9]\d{0,4}", port) is not None
+
+
 # What no check across declarations reads.
 _NOT_COMPARED = {
+    "connectivity",
     "name",
     "business_hours",
     "base_url",

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Count, Expr, HistogramQuantile, OverRange, Selector, Threshold
+from model.promql import Count, Expr, HistogramQuantile, OverRange, Selector, Threshold, Unless
 from rules.case import (
     Case,
     Expected,
@@ -172,9 +172,17 @@ def _outlives_its_series(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 def _stays_quiet(alert: Alert, platform: Platform) -> Iterator[Case]:
     """On the quiet side of the threshold, or with what it misses there: never firing."""
-    found = harmless(alert.expr, _few(alert, platform))
-    if found:
-        yield quiet(alert, lasting(alert, found, platform), platform)
+    feed = _few(alert, platform)
+    for found in (harmless(alert.expr, feed), *_excused(alert.expr, feed)):
+        if found:
+            yield quiet(alert, lasting(alert, found, platform), platform)
+
+
+def _excused(expr: Expr, feed: Feed) -> Iterator[list[Series]]:
+    """Of what is excused for one of several reasons, those that the outermost one hides."""
+    if isinstance(expr, Unless) and isinstance(expr.left, Unless):
+        yield missing(expr.left, feed)
+        yield from _excused(expr.left, feed)
 
 
 def _without_data(alert: Alert, platform: Platform) -> Case:

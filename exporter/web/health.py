@@ -20,6 +20,7 @@ from model.redis import Redis
 from model.targets import Postgres, Service, TcpService
 
 _UNKNOWN = "unknown"
+_CUT_OFF = "this exporter is cut off from its own network"
 
 
 def routes() -> list[web.RouteDef]:
@@ -46,6 +47,7 @@ async def _health(request: web.Request) -> web.Response:
         "status": verdict.value,
         "uptime": round(time.time() - service.started_at, 3),
         "timestamp": now(),
+        **_isolation(service.connectivity.isolated_since),
         **({"shard": str(shard)} if shard.count > 1 else {}),
         "services": await sliced(partial(_service, resting), services),
         "dependencies": {shot.target.name: _state(shot, resting) for shot in dependencies},
@@ -80,6 +82,12 @@ def _service(resting: Mapping[str, Open], shot: TargetSnapshot) -> dict[str, Any
     return {"service": shot.target.name, **_state(shot, resting), "details": _details(shot)}
 
 
+def _isolation(since: float | None) -> dict[str, Any]:
+    if since is None:
+        return {}
+    return {"isolated": {"since": iso(since), "message": _CUT_OFF}}
+
+
 def _awake(shots: Iterable[TargetSnapshot], resting: Mapping[str, Open]) -> list[TargetSnapshot]:
     """Those that are not in maintenance: what is broken on purpose makes nobody ill."""
     return [shot for shot in shots if shot.target.name not in resting]
@@ -97,7 +105,7 @@ def _state(shot: TargetSnapshot, resting: Mapping[str, Open]) -> dict[str, Any]:
 
 def _details(shot: TargetSnapshot) -> dict[str, Any]:
     if shot.result is None or shot.since is None:
-        return {"message": "no result that is recent enough"}
+        return {"message": _CUT_OFF if shot.withheld else "no result that is recent enough"}
     details = {"lastChecked": iso(shot.result.ended_at), "since": iso(shot.since)}
     if shot.result.reason is not None:
         details["reason"] = shot.result.reason.value

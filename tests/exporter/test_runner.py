@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 from standins import StandIn, failure, redis_target, success, until
 
+from exporter.connectivity import Connectivity
+from exporter.probers.http.resolve import Resolver
 from exporter.probers.result import Reason, Sample
 from exporter.runner import Runner
 from exporter.telemetry import Telemetry
@@ -26,7 +28,8 @@ GRACE = 0.5
 
 @pytest_asyncio.fixture
 async def runner() -> AsyncIterator[Runner]:
-    made = Runner(Telemetry())
+    telemetry = Telemetry()
+    made = Runner(telemetry, Connectivity(Resolver(), telemetry))
     yield made
     await made.stop()
 
