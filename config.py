@@ -14,6 +14,7 @@ from model import (
     EscalationStep,
     JsonState,
     JsonTarget,
+    Maintenance,
     Match,
     OrZero,
     PagerDuty,
@@ -29,6 +30,7 @@ from model import (
     TcpService,
     TimeUntil,
     Unless,
+    WeeklyMaintenance,
     days,
     hours,
     metrics,
@@ -88,6 +90,13 @@ EXTERNAL = (
             down=("major", "critical"),
         ),
     ),
+)
+
+# --- Maintenance --------------------------------------------------------------------------------
+# Probing goes on, alerts about these targets do not fire. A reload of the exporter is enough.
+
+MAINTENANCE: tuple[Maintenance | WeeklyMaintenance, ...] = (
+    # None is planned.
 )
 
 # --- Business metrics ---------------------------------------------------------------------------
@@ -545,6 +554,7 @@ CONFIG = Platform(
     redis=REDIS,
     sql=SQL,
     external=EXTERNAL,
+    maintenance=MAINTENANCE,
     severities=SEVERITIES,
     channels=CHANNELS,
     contacts=CONTACTS,

@@ -18,9 +18,15 @@ def snippets() -> list[str]:
 
 
 def pasted(tmp_path: Path) -> Path:
-    service, alert = snippets()
+    # The raw one is held to in tests/rules/test_raw_alerts.py.
+    service, alert, _raw, maintenance = snippets()
     config = (ROOT / "config.py").read_text()
-    for opening, snippet in (("SERVICES = (\n", service), ("ALERTS = (\n", alert)):
+    entries = {
+        "SERVICES = (\n": service,
+        "\nALERTS = (\n": alert,
+        "MAINTENANCE: tuple[Maintenance | WeeklyMaintenance, ...] = (\n": maintenance,
+    }
+    for opening, snippet in entries.items():
         assert config.count(opening) == 1
         config = config.replace(opening, opening + snippet)
     path = tmp_path / "config.py"
@@ -38,6 +44,13 @@ def test_the_service_and_the_alert_of_the_readme_are_one_entry_each_and_everythi
     assert rules[0]["alert"] == "RedisConnectionsHigh"
     assert "RedisConnectionsHigh" in files["rules/generated/databases.test.yml"]
     assert "RedisConnectionsHigh" in files["grafana/dashboards/overview.json"]
+
+
+def test_the_maintenance_of_the_readme_is_declared_and_changes_no_rule(tmp_path: Path) -> None:
+    platform = load(pasted(tmp_path))
+    assert [window.reason for window in platform.maintenance] == ["new disk", "index rebuild"]
+    without = platform.model_copy(update={"maintenance": ()})
+    assert compile_files(platform) == compile_files(without)
 
 
 def test_every_target_of_make_that_the_readme_names_exists() -> None:

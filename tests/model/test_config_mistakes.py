@@ -384,6 +384,18 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         {"base_url": '"http://m", own_service="wbe"'},
         ['own_service: there is no service "wbe"; did you mean "web"?'],
     ),
+    (
+        "points of reference that are no addresses",
+        {
+            "base_url": '"http://m", connectivity=("dns:53", "192.0.2.1", "192.0.2.1:0", "2001::1:53")'
+        },
+        [
+            'connectivity: "dns:53" is not ip:port',
+            'connectivity: "192.0.2.1" is not ip:port',
+            'connectivity: "192.0.2.1:0" is not ip:port',
+            'connectivity: "2001::1:53" is not ip:port',
+        ],
+    ),
     # --- expressions
     (
         "a rate over less than four scrapes",
