@@ -386,13 +386,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     (
         "points of reference that are no addresses",
-        {
-            "base_url": '"http://m", connectivity=("dns:53", "192.0.2.1", "192.0.2.1:0", "2001::1:53")'
-        },
+        {"base_url": '"http://m", connectivity=("dns:53", "10.0.0.1", "10.0.0.1:0", "2001::1:53")'},
         [
             'connectivity: "dns:53" is not ip:port',
-            'connectivity: "192.0.2.1" is not ip:port',
-            'connectivity: "192.0.2.1:0" is not ip:port',
+            'connectivity: "10.0.0.1" is not ip:port',
+            'connectivity: "10.0.0.1:0" is not ip:port',
             'connectivity: "2001::1:53" is not ip:port',
         ],
     ),
