@@ -20,7 +20,7 @@ from model.load import load
 from model.platform import Platform
 from model.redis import Redis
 from model.sql import SqlMetrics, SqlValue
-from model.targets import Postgres, Service
+from model.targets import Postgres, Service, TcpService
 from programs import ServerError, child
 from programs.server import ANSWER_SECONDS, Server, request
 
@@ -42,13 +42,21 @@ class Targets:
     postgres: tuple[str, ...] = ()
     redis: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    tcp: tuple[str, ...] = ()
     queries: tuple[str, ...] = ()
     ca_file: str | None = None
 
     @property
     def count(self) -> int:
         """How many there are."""
-        kinds = (self.services, self.postgres, self.redis, self.documents, self.queries)
+        kinds = (
+            self.services,
+            self.postgres,
+            self.redis,
+            self.documents,
+            self.tcp,
+            self.queries,
+        )
         return sum(map(len, kinds))
 
 
@@ -87,6 +95,10 @@ def platform_of(path: Path) -> Platform:
                     **pace,
                 )
                 for number, query in enumerate(targets.queries)
+            ),
+            "tcp": tuple(
+                TcpService(name=f"tcp-{number}", url=url, **pace)
+                for number, url in enumerate(targets.tcp)
             ),
             "external": tuple(
                 JsonTarget(name=f"json-{number}", url=url, state=_STATE, **pace)

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -96,6 +97,8 @@ async def _scene(count: int, directory: Path) -> AsyncIterator[_Scene]:
             (f"{postgres.dsn()}?sslmode=disable",),
             (f"{redis.url}/0",),
             tuple(f"{platform.services[name].url}/health" for name in documents),
+            # Of services that refuse connections at times; a probe by TCP is no request.
+            tuple(f"tcp://{urlsplit(one.url).netloc}" for one in simulated[1::2]),
             (_QUERY,),
         )
         exporter = Exporter(directory / "exporter", targets)
