@@ -12,6 +12,7 @@ from model.people import (
     PagerDuty,
     Severity,
     Slack,
+    Webhook,
 )
 from model.platform import BasicAuth, Platform, Prometheus
 from model.promql import (
@@ -66,6 +67,7 @@ __all__ = [
     "SqlValue",
     "TimeUntil",
     "Unless",
+    "Webhook",
     "days",
     "hours",
     "metrics",
