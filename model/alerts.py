@@ -48,7 +48,7 @@ class Alert(Declared):
     repeat_interval: Duration | None = None
     # What is called when it fires, besides telling people; off unless given.
     remediation: Webhook | None = None
-    # It says that what it is about is dead: that silences the alerts below of whoever depends on it.
+    # It says that what it is about is dead, which silences symptoms of whoever depends on that.
     inhibits_dependents: bool = False
     # It may be no more than a symptom of what the service depends on.
     inhibited_by_dependencies: bool = False
@@ -110,7 +110,7 @@ class Alert(Declared):
             mistakes.append("inhibits_dependents: only a critical alert may silence others")
         if self.inhibited_by_dependencies and self.severity in (None, "critical"):
             mistakes.append("inhibited_by_dependencies: nothing may silence a critical alert")
-        if self.inhibits_dependents or self.inhibited_by_dependencies:
-            if _SUBJECT.fullmatch(self.service) is None:
-                mistakes.append("service: dependencies need a plain name or {{ $labels.<name> }}")
+        depends = self.inhibits_dependents or self.inhibited_by_dependencies
+        if depends and _SUBJECT.fullmatch(self.service) is None:
+            mistakes.append("service: dependencies need a plain name or {{ $labels.<name> }}")
         return mistakes

@@ -42,6 +42,9 @@ class EscalationRule:
     summary: str
     description: str
     for_: timedelta = timedelta(0)
+    # Of which severities are the alerts that it is about, and whether it has all of their labels.
+    severities: tuple[str, ...] = ()
+    copies_labels: bool = False
     # None: its notifications lead to the page of the alert that it is about.
     symptoms: str | None = None
     investigation: tuple[str, ...] = field(default=())
@@ -89,6 +92,7 @@ def _unacknowledged(platform: Platform) -> Iterator[EscalationRule]:
                 for name, after in waits
             ),
             labels={"escalation": role},
+            severities=tuple(name for name, _ in waits),
             summary=(
                 "{{ $labels.source_alertname }} on {{ $labels.service }} has been waiting for "
                 "{{ $value | humanizeDuration }}"
@@ -112,6 +116,8 @@ def _fail_open(platform: Platform) -> Iterator[EscalationRule]:
             expr=f"label_replace({firing}, {copied}) and on () absent({_KNOWN})",
             for_=first.after,
             labels={"escalation": first.to},
+            severities=(severity.name,),
+            copies_labels=True,
             summary=(
                 "{{ $labels.source_alertname }} on {{ $labels.service }} has been firing for "
                 f"{prometheus(first.after)}"

@@ -24,8 +24,8 @@ from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity, W
 from model.promql import Expr, OverRange
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
-from model.telling import TELLING_CHECKS
 from model.targets import Postgres, Service, Target, url_mistakes
+from model.telling import TELLING_CHECKS
 from model.versions import version_mistakes
 
 D = TypeVar("D", bound=Declared)
@@ -249,7 +249,7 @@ def _channels_are_known_and_used(platform: Platform) -> Iterator[Problem]:
     for channel in _with(platform.channels, "name"):
         if channel.name not in used:
             yield Problem(
-                f'Channel "{channel.name}" is used by no severity and no alert: use it or remove it',
+                f'Channel "{channel.name}" is used by no severity and no alert: use or remove it',
                 channel.place,
             )
 

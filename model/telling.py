@@ -65,9 +65,9 @@ def _alerts_channels_are_known(platform: Platform) -> Iterator[Problem]:
 
 
 def _alerts_repeat_as_alertmanager_can(platform: Platform) -> Iterator[Problem]:
-    severities = {one.name: one for one in platform.severities if not one.broken}
+    severities = {str(one.name): one for one in platform.severities if not one.broken}
     for alert in platform.alerts:
-        severity = None if alert.broken else severities.get(alert.severity)  # type: ignore[arg-type]
+        severity = None if alert.broken else severities.get(alert.severity or "")
         if severity is None or alert.repeat_interval is None:
             continue
         if alert.repeat_interval < severity.group_interval:
@@ -80,7 +80,7 @@ def _alerts_repeat_as_alertmanager_can(platform: Platform) -> Iterator[Problem]:
 
 
 def _namesakes_are_told_alike(platform: Platform) -> Iterator[Problem]:
-    """Routes tell alerts by name and severity, so that two of one name and severity share theirs."""
+    """Routes know alerts by name and severity, so two that share both share a route."""
     first: dict[tuple[str, str | None], Alert] = {}
     for alert in platform.alerts:
         if alert.broken:

@@ -38,7 +38,9 @@ def version_mistakes(prometheus: str, alertmanager: str) -> list[str]:
     ):
         try:
             if version(text) < least:
-                mistakes.append(f"{setting}: {text} is under {shown(least)}, which brought {needed}")
+                mistakes.append(
+                    f"{setting}: {text} is under {shown(least)}, which brought {needed}"
+                )
         except ValueError as error:
             mistakes.append(f"{setting}: {error}")
     return mistakes

@@ -31,7 +31,7 @@ def build(platform: Platform) -> Files:
     return {PATH: yaml_file({"groups": within_limits(group)})}
 
 
-def annotations(alert: EscalationRule, platform: Platform) -> dict[str, str]:
+def rule_annotations(alert: EscalationRule, platform: Platform) -> dict[str, str]:
     """The rule's annotations; the runbook is the source's, unless it is about the ledger."""
     page = "{{ $labels.source_alertname }}" if alert.symptoms is None else alert.name
     service = alert.labels.get("service", "{{ $labels.service }}")
@@ -47,4 +47,4 @@ def _rule(alert: EscalationRule, platform: Platform) -> dict[str, Any]:
     rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
     if alert.for_:
         rule["for"] = prometheus(alert.for_)
-    return {**rule, "labels": dict(alert.labels), "annotations": annotations(alert, platform)}
+    return {**rule, "labels": dict(alert.labels), "annotations": rule_annotations(alert, platform)}

@@ -20,7 +20,7 @@ from model.names import (
 )
 from model.people import Severity
 from model.platform import Platform
-from rules.escalation import GROUP, annotations
+from rules.escalation import GROUP, rule_annotations
 from rules.expand import expand
 from rules.output import Files, yaml_file
 
@@ -60,10 +60,10 @@ def _tests(rules: dict[str, EscalationRule], platform: Platform) -> Iterator[dic
         for step in severity.escalation:
             rule = rules[f"AlertUnacknowledged{camel(step.to)}"]
             yield from _waiting(rule, severity, step.after, platform)
-        if (rule := rules.get(f"EscalationFailOpen{camel(severity.name)}")) is not None:
-            yield from _fails_open(rule, severity, platform)
-    if (rule := rules.get("AlertLedgerDown")) is not None:
-        yield from _ledger_down(rule, platform)
+        if (name := f"EscalationFailOpen{camel(severity.name)}") in rules:
+            yield from _fails_open(rules[name], severity, platform)
+    if "AlertLedgerDown" in rules:
+        yield from _ledger_down(rules["AlertLedgerDown"], platform)
         yield from _drift(rules["AlertLedgerDrift"], platform)
 
 
@@ -131,7 +131,9 @@ def _fails_open(
         _Check(rule.for_, rule, ((paged, 1.0),)),
     ]
     quiet = [_Check(rule.for_ + interval, rule)]
-    up, down = [(_store(one), f"{value}x{steps}") for one, value in zip(_REPLICAS, (1, 0), strict=False)]
+    up, down = [
+        (_store(one), f"{value}x{steps}") for one, value in zip(_REPLICAS, (1, 0), strict=False)
+    ]
     yield _test([firing, escalated], pages, platform)
     yield _test([firing, escalated, down], pages, platform)
     yield _test([firing, up, down], quiet, platform)
@@ -182,9 +184,7 @@ def _store(replica: str) -> str:
 # --- promtool's form ----------------------------------------------------------------------------
 
 
-def _test(
-    fed: list[tuple[str, str]], checks: list[_Check], platform: Platform
-) -> dict[str, Any]:
+def _test(fed: list[tuple[str, str]], checks: list[_Check], platform: Platform) -> dict[str, Any]:
     return {
         "interval": prometheus(_STEP),
         "input_series": [{"series": series, "values": values} for series, values in fed],
@@ -203,7 +203,7 @@ def _fired(
     rule: EscalationRule, labels: dict[str, str], value: float, platform: Platform
 ) -> dict[str, Any]:
     own = {name: text for name, text in labels.items() if name != "alertname"}
-    texts = annotations(rule, platform)
+    texts = rule_annotations(rule, platform)
     return {
         "exp_labels": {**own, **rule.labels},
         "exp_annotations": {name: expand(text, own, value) for name, text in texts.items()},

@@ -15,7 +15,11 @@ def within_limits(group: dict[str, Any]) -> list[dict[str, Any]]:
     rules = group["rules"]
     parts = [rules[at : at + RULES_PER_GROUP] for at in range(0, len(rules), RULES_PER_GROUP)]
     return [
-        {**group, "name": group["name"] if number == 1 else f"{group['name']}-{number}", "rules": part}
+        {
+            **group,
+            "name": group["name"] if number == 1 else f"{group['name']}-{number}",
+            "rules": part,
+        }
         for number, part in enumerate(parts, 1)
     ]
 

@@ -13,7 +13,6 @@ from model.telling import DEAD_MANS_SWITCH, LEDGER, UNROUTED
 from rules.scrape import basic_auth
 
 
-
 def channels_receiver(names: Iterable[str], platform: Platform) -> str:
     """The name of the receiver of these channels, whichever order they are given in."""
     given = set(names)
@@ -142,7 +141,7 @@ def _slack(channel: Slack, platform: Platform) -> dict[str, Any]:
 
 
 def _acknowledge() -> dict[str, Any]:
-    """Slack's legacy attachment button. A `url` in it would make a link of it, and lose the rest."""
+    """Slack's legacy attachment button; a `url` would make a mere link of it."""
     return {
         "callback_id": "monitoring.alerts",
         "actions": [
