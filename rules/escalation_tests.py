@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from model.durations import minutes, prometheus
+from model.durations import minutes, prometheus, seconds
 from model.escalation import EscalationRule, camel, escalation_rules
 from model.names import (
     ALERT_LEDGER_OPEN_ALERTS,
@@ -27,6 +27,8 @@ from rules.output import Files, yaml_file
 PATH = f"rules/generated/{GROUP}.test.yml"
 
 _STEP = minutes(1)
+# Waits are minutes and hours long; evaluating as often as Prometheus does would take promtool long.
+_EVALUATION = seconds(30)
 # When the alert of a test began to wait, in seconds.
 _SINCE = 60
 _REPLICAS = ("one:3017", "two:3017", "three:3017")
@@ -49,7 +51,7 @@ def build(platform: Platform) -> Files:
         return {}
     document = {
         "rule_files": [f"{GROUP}.rules.yml"],
-        "evaluation_interval": prometheus(platform.watched_by.evaluation_interval),
+        "evaluation_interval": prometheus(_EVALUATION),
         "tests": list(_tests(rules, platform)),
     }
     return {PATH: yaml_file(document)}
@@ -74,7 +76,7 @@ def _waiting(
     rule: EscalationRule, severity: Severity, after: timedelta, platform: Platform
 ) -> Iterator[dict[str, Any]]:
     """Fires once the wait is over, once for all replicas, over a gap, and not if acknowledged."""
-    interval = platform.watched_by.evaluation_interval
+    interval = _EVALUATION
     at = timedelta(seconds=_SINCE) + after
     age = (after + interval) / timedelta(seconds=1)
     labels = {**_EPISODE, "severity": severity.name}
@@ -115,7 +117,7 @@ def _fails_open(
     rule: EscalationRule, severity: Severity, platform: Platform
 ) -> Iterator[dict[str, Any]]:
     """Pages while the store is down or the ledger gone, for the whole wait, and only then."""
-    interval, steps = platform.watched_by.evaluation_interval, _steps(rule.for_) + 2
+    interval, steps = _EVALUATION, _steps(rule.for_) + 2
     alert = {
         "alertname": "ServiceDown",
         "alertstate": "firing",
@@ -142,7 +144,7 @@ def _fails_open(
 
 def _ledger_down(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires where no replica's store works, and not while one does."""
-    interval = platform.watched_by.evaluation_interval
+    interval = _EVALUATION
     fires = [_Check(rule.for_ - interval, rule), _Check(rule.for_, rule, (({}, 1.0),))]
     quiet = [_Check(rule.for_ + interval, rule)]
     up, down = (_store("one:3017"), "1x4"), (_store("two:3017"), "0x4")
@@ -153,7 +155,7 @@ def _ledger_down(rule: EscalationRule, platform: Platform) -> Iterator[dict[str,
 
 def _drift(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires on a difference either way that lasts; escalations and the watchdog do not count."""
-    interval = platform.watched_by.evaluation_interval
+    interval = _EVALUATION
     steps = _steps(rule.for_) + 2
 
     def firing(name: str, **labels: str) -> tuple[str, str]:

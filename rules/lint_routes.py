@@ -60,7 +60,8 @@ def nothing_is_amiss(platform: Platform, text: str) -> Proof:
         return Proof(claim, [str(error)])
     sent = label_sets(platform, tree.labels() | set(_NAMES))
     # Of alerts that nobody has declared, those with a severity of ours are told like ours.
-    strangers = [{"alertname": "", "severity": one.name} for one in platform.severities]
+    severities = [*(str(one.name) for one in platform.severities), "unheard-of"]
+    strangers = [{"alertname": "Stranger", "severity": one} for one in severities]
     file = _File(
         document,
         tree,

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from model.alerts import Alert
 from model.durations import prometheus
 from model.platform import Platform
-from model.telling import repeat_of
+from model.telling import UNROUTED, repeat_of
 from rules.demands import Destination, demanded, destinations, unrouted
 from rules.label_sets import Sent, label_sets
 from rules.proof import Proof, call
@@ -168,7 +168,7 @@ def _is_ledger(
 
 
 def _fallen(sent: Sent, routes: list[Route]) -> Iterator[str]:
-    if any(not route.conditions for route in routes):
+    if any(route.receiver == UNROUTED for route in routes):
         yield f"{sent.name}: falls to the default receiver"
 
 

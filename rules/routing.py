@@ -89,6 +89,7 @@ def _tree(platform: Platform) -> Route:
         *_ledger(platform),
         *_remediations(platform),
         *(_of_severity(severity, platform) for severity in platform.severities),
+        *_the_rest(platform),
     ]
     return {"receiver": UNROUTED, "group_by": ["alertname"], "routes": routes}
 
@@ -167,6 +168,13 @@ def _of_severity(severity: Severity, platform: Platform) -> Route:
     if children := list(_exceptions(severity, platform)):
         route["routes"] = children
     return route
+
+
+def _the_rest(platform: Platform) -> Iterator[Route]:
+    """What has a severity that nobody declared would be with the ledger, and with nobody else."""
+    if platform.ledger is not None:
+        known = "|".join(severity.name for severity in platform.severities)
+        yield {"receiver": UNROUTED, "matchers": ['severity!=""', f'severity!~"{known}"']}
 
 
 def _exceptions(severity: Severity, platform: Platform) -> Iterator[Route]:
