@@ -10,6 +10,7 @@ from rules import (
     dashboards,
     escalation,
     escalation_tests,
+    kubernetes,
     messages,
     provisioning,
     routing,
@@ -27,6 +28,7 @@ BUILDERS: tuple[Callable[[Platform], Files], ...] = (
     scrape.build,
     routing.build,
     messages.build,
+    kubernetes.build,
     dashboards.build,
     provisioning.build,
 )

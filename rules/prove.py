@@ -68,7 +68,7 @@ def _secrets_are_absent(files: Files) -> Proof:
     objections = [
         f"{path}: {setting} is given in plain text; use a *_file"
         for path, text in files.items()
-        if path.endswith(".yml") and not path.endswith(".test.yml")
+        if path.endswith((".yml", ".yaml")) and not path.endswith(".test.yml")
         for setting in _plain_secrets(yaml.load(text, yaml.CSafeLoader))
     ]
     objections += [
