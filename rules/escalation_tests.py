@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from model.durations import minutes, prometheus, seconds
+from model.durations import minutes, prometheus
 from model.escalation import EscalationRule, camel, escalation_rules
 from model.names import (
     ALERT_LEDGER_OPEN_ALERTS,
@@ -27,8 +27,6 @@ from rules.output import Files, yaml_file
 PATH = f"rules/generated/{GROUP}.test.yml"
 
 _STEP = minutes(1)
-# Waits are minutes and hours long; evaluating as often as Prometheus does would take promtool long.
-_EVALUATION = seconds(30)
 # When the alert of a test began to wait, in seconds.
 _SINCE = 60
 _REPLICAS = ("one:3017", "two:3017", "three:3017")
@@ -51,7 +49,7 @@ def build(platform: Platform) -> Files:
         return {}
     document = {
         "rule_files": [f"{GROUP}.rules.yml"],
-        "evaluation_interval": prometheus(_EVALUATION),
+        "evaluation_interval": prometheus(platform.watched_by.evaluation_interval),
         "tests": list(_tests(rules, platform)),
     }
     return {PATH: yaml_file(document)}
@@ -61,7 +59,7 @@ def _tests(rules: dict[str, EscalationRule], platform: Platform) -> Iterator[dic
     for severity in platform.severities:
         for step in severity.escalation:
             rule = rules[f"AlertUnacknowledged{camel(step.to)}"]
-            yield from _waiting(rule, severity, step.after, platform)
+            yield _waiting(rule, severity, step.after, platform)
         if (name := f"EscalationFailOpen{camel(severity.name)}") in rules:
             yield from _fails_open(rules[name], severity, platform)
     if "AlertLedgerDown" in rules:
@@ -74,39 +72,63 @@ def _tests(rules: dict[str, EscalationRule], platform: Platform) -> Iterator[dic
 
 def _waiting(
     rule: EscalationRule, severity: Severity, after: timedelta, platform: Platform
-) -> Iterator[dict[str, Any]]:
-    """Fires once the wait is over, once for all replicas, over a gap, and not if acknowledged."""
-    interval = _EVALUATION
-    at = timedelta(seconds=_SINCE) + after
-    age = (after + interval) / timedelta(seconds=1)
-    labels = {**_EPISODE, "severity": severity.name}
-    fires = [_Check(at, rule), _Check(at + interval, rule, ((labels, age),))]
-    steps = _steps(at) + 2
-    waits = f"{_SINCE}x{steps}"
-    # The scrape before the wait is over is missed by all.
-    gap = f"{_SINCE}x{_steps(at) - 1} _ {_SINCE}x2"
-    # One replica hears of the acknowledgement a minute before the wait is over, two never do.
-    late = f"{_SINCE}x{_steps(at) - 2} 0x4"
-    quiet = [_Check(at + interval, rule)]
-    yield _test([(_unacked(severity, "one:3017"), waits)], fires, platform)
-    yield _test([(_unacked(severity, one), waits) for one in _REPLICAS], fires, platform)
-    yield _test([(_unacked(severity, one), gap) for one in _REPLICAS], fires, platform)
-    replicas = list(zip(_REPLICAS, (late, waits, waits), strict=True))
-    yield _test([(_unacked(severity, one), values) for one, values in replicas], quiet, platform)
-    yield _test([(_unacked(severity, one), f"0x{steps}") for one in _REPLICAS], quiet, platform)
-    # The ledger is down: what it last said counts for three minutes and no longer.
-    yield _test(
-        [(_unacked(severity, "one:3017"), f"{_SINCE}x{_steps(at)} stale")],
-        [
-            _Check(at + minutes(2), rule, ((labels, age + 120 - interval.total_seconds()),)),
-            _Check(at + minutes(4), rule),
-        ],
-        platform,
-    )
+) -> dict[str, Any]:
+    """Fires once the wait is over: once for all replicas, over a gap, and not if acknowledged.
+
+    All episodes are in one test, since promtool evaluates everything from the epoch on.
+    """
+    interval, at = platform.watched_by.evaluation_interval, timedelta(seconds=_SINCE) + after
+    until = _steps(at)
+    waits = f"{_SINCE}x{until + 6}"
+    episodes = {
+        "one": [waits],
+        "three": [waits] * 3,
+        # Half a second more than is allowed, at the same time.
+        "just": [f"{_SINCE - 0.5}x{until + 6}"],
+        # The scrape before the wait is over is missed by all.
+        "gap": [f"{_SINCE}x{until - 1} _ {_SINCE}x6"] * 3,
+        # One replica hears of the acknowledgement two minutes before that, two never do.
+        "late": [f"{_SINCE}x{until - 2} 0x8", waits, waits],
+        "acknowledged": [f"0x{until + 6}"] * 3,
+        "acknowledged-then": [f"{_SINCE}x{until + 2} 0x4"],
+        # The ledger is gone: what it last said counts for three minutes and no longer.
+        "gone": [f"{_SINCE}x{until + 1} stale"],
+    }
+    fed = [
+        (_unacked(severity, episode, replica), values)
+        for episode, written in episodes.items()
+        for replica, values in zip(_REPLICAS, written, strict=False)
+    ]
+
+    # Of a severity that nobody has declared.
+    foreign = _series(ALERT_LEDGER_UNACKED_SINCE.name, {**_EPISODE, "severity": "unheard-of"})
+    fed.append((foreign, f"1x{until + 6}"))
+
+    def firing(moment: timedelta, *names: str) -> _Check:
+        age = (moment - timedelta(seconds=_SINCE)) / timedelta(seconds=1)
+        given = tuple(
+            (
+                {**_EPISODE, "alert_id": name, "severity": severity.name},
+                age + 0.5 if name == "just" else age,
+            )
+            for name in names
+        )
+        return _Check(moment, rule, given)
+
+    lasting = ("one", "three", "just", "gap")
+    checks = [
+        firing(at - interval),
+        firing(at, "just"),
+        firing(at + interval, *lasting, "acknowledged-then", "gone"),
+        firing(at + minutes(2), *lasting, "acknowledged-then", "gone"),
+        firing(at + minutes(3), *lasting, "gone"),
+        firing(at + minutes(5), *lasting),
+    ]
+    return _test(fed, checks, platform)
 
 
-def _unacked(severity: Severity, replica: str) -> str:
-    labels = {**_EPISODE, "severity": severity.name, "instance": replica}
+def _unacked(severity: Severity, episode: str, replica: str) -> str:
+    labels = {**_EPISODE, "alert_id": episode, "severity": severity.name, "instance": replica}
     return _series(ALERT_LEDGER_UNACKED_SINCE.name, labels)
 
 
@@ -117,7 +139,7 @@ def _fails_open(
     rule: EscalationRule, severity: Severity, platform: Platform
 ) -> Iterator[dict[str, Any]]:
     """Pages while the store is down or the ledger gone, for the whole wait, and only then."""
-    interval, steps = _EVALUATION, _steps(rule.for_) + 2
+    interval, steps = platform.watched_by.evaluation_interval, _steps(rule.for_) + 2
     alert = {
         "alertname": "ServiceDown",
         "alertstate": "firing",
@@ -136,26 +158,36 @@ def _fails_open(
     up, down = [
         (_store(one), f"{value}x{steps}") for one, value in zip(_REPLICAS, (1, 0), strict=False)
     ]
+    # The store comes back a minute later.
+    back = (_store("one:3017"), f"0x{_steps(rule.for_)} 1x2")
+    ends = [*pages, _Check(rule.for_ + minutes(1), rule)]
+    yield _test([firing, escalated, back], ends, platform)
     yield _test([firing, escalated], pages, platform)
     yield _test([firing, escalated, down], pages, platform)
     yield _test([firing, up, down], quiet, platform)
-    yield _test([escalated], quiet, platform)
+    yield _test([firing, up, (_store(_REPLICAS[2]), up[1])], quiet, platform)
+    pending = (_series(ALERTS.name, {**alert, "alertstate": "pending"}), firing[1])
+    foreign = (_series(ALERTS.name, {**alert, "severity": "unheard-of"}), firing[1])
+    yield _test([escalated, pending, foreign], quiet, platform)
 
 
 def _ledger_down(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires where no replica's store works, and not while one does."""
-    interval = _EVALUATION
+    interval = platform.watched_by.evaluation_interval
     fires = [_Check(rule.for_ - interval, rule), _Check(rule.for_, rule, (({}, 1.0),))]
     quiet = [_Check(rule.for_ + interval, rule)]
     up, down = (_store("one:3017"), "1x4"), (_store("two:3017"), "0x4")
+    back = (_store("one:3017"), f"0x{_steps(rule.for_)} 1x2")
+    yield _test([back], [*fires, _Check(rule.for_ + minutes(1), rule)], platform)
     yield _test([], fires, platform)
     yield _test([down], fires, platform)
     yield _test([down, up], quiet, platform)
+    yield _test([up, (_store("three:3017"), "1x4")], quiet, platform)
 
 
 def _drift(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires on a difference either way that lasts; escalations and the watchdog do not count."""
-    interval = _EVALUATION
+    interval = platform.watched_by.evaluation_interval
     steps = _steps(rule.for_) + 2
 
     def firing(name: str, **labels: str) -> tuple[str, str]:
@@ -174,8 +206,16 @@ def _drift(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]
             _Check(rule.for_, rule, (({}, float(count)),)),
         ]
         yield _test(fed, checks, platform)
+    name, late = ALERT_LEDGER_OPEN_ALERTS.name, f"0x{_steps(rule.for_)} 1x2"
+    caught_up = (_series(name, {"instance": "one:3017"}), late)
+    ends = [_Check(rule.for_, rule, (({}, 1.0),)), _Check(rule.for_ + minutes(1), rule)]
+    yield _test([ours, caught_up], ends, platform)
     quiet = [_Check(rule.for_ + interval, rule)]
     yield _test([ours, *others, *known(1)], quiet, platform)
+    second, behind = firing("DatabaseDown", severity="critical"), f"1x{steps}"
+    pending = _series(ALERTS.name, {"alertname": "Slow", "alertstate": "pending", "severity": "x"})
+    lags = (_series(name, {"instance": "late:3017"}), behind)
+    yield _test([ours, second, (pending, behind), *known(2), lags], quiet, platform)
     yield _test(others, quiet, platform)
 
 

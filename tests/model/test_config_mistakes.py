@@ -314,6 +314,7 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         [
             "escalation: each step must come later than the one before it",
             "escalation: tell each contact once; a repeated page says nothing new",
+            "there is no Email channel whose smarthost could be used",
         ],
     ),
     (
