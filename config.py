@@ -182,22 +182,42 @@ CHANNELS = (
     PagerDuty(routing_key_file=f"{SECRETS}/pagerduty_routing_key"),
 )
 
+# Alertmanager dials no phone: PagerDuty does, by a service of that person's own.
 CONTACTS = (
-    Contact(role="on-call", title="On-call engineer", email="oncall@tickettoken.com"),
+    Contact(
+        role="on-call",
+        title="On-call engineer",
+        email="oncall@tickettoken.com",
+        when="business",
+        after_hours="on-call-primary",
+    ),
     Contact(
         role="on-call-primary",
         title="On-call engineer (primary)",
         phone="+1-555-0001",
+        pagerduty_routing_key_file=f"{SECRETS}/pagerduty_on_call_primary",
         when="after-hours",
     ),
     Contact(
         role="on-call-backup",
         title="On-call engineer (backup)",
         phone="+1-555-0002",
+        pagerduty_routing_key_file=f"{SECRETS}/pagerduty_on_call_backup",
         when="after-hours",
     ),
-    Contact(role="team-lead", title="Team lead", email="teamlead@tickettoken.com"),
-    Contact(role="manager", title="Engineering manager", phone="+1-555-0100"),
+    Contact(
+        role="team-lead",
+        title="Team lead",
+        email="teamlead@tickettoken.com",
+        when="business",
+        after_hours="on-call-backup",
+    ),
+    Contact(
+        role="manager",
+        title="Engineering manager",
+        phone="+1-555-0100",
+        pagerduty_routing_key_file=f"{SECRETS}/pagerduty_manager",
+    ),
     Contact(role="cto", title="CTO", phone="+1-555-0200", when="emergency"),
     Contact(role="ceo", title="CEO", phone="+1-555-0300", when="emergency"),
 )
@@ -277,6 +297,7 @@ ALERTS = (
         for_=minutes(2),
         keep_firing_for=OUTLIVE_A_GAP,
         severity="warning",
+        inhibited_by_dependencies=True,
         summary="{{ $labels.target }} calls itself degraded",
         description=(
             "{{ $labels.target }} has answered its health check with the status degraded "
@@ -342,6 +363,7 @@ ALERTS = (
         for_=CONFIRMED,
         keep_firing_for=OUTLIVE_A_GAP,
         severity="critical",
+        inhibits_dependents=True,
         summary="Postgres {{ $labels.target }} is down",
         description=(
             "A new connection to {{ $labels.target }} cannot be made and used, for 10 s: "
@@ -381,6 +403,7 @@ ALERTS = (
         for_=minutes(5),
         keep_firing_for=minutes(2),
         severity="warning",
+        inhibited_by_dependencies=True,
         summary="The query of {{ $labels.target }} fails",
         description=(
             "The business metrics {{ $labels.target }} could not be read for 5 minutes: "
@@ -400,6 +423,7 @@ ALERTS = (
         for_=CONFIRMED,
         keep_firing_for=OUTLIVE_A_GAP,
         severity="critical",
+        inhibits_dependents=True,
         summary="Redis {{ $labels.target }} is down",
         description=("A new connection to {{ $labels.target }} cannot be made and used, for 10 s."),
         symptoms="New connections to Redis fail or never answer.",
@@ -566,5 +590,6 @@ CONFIG = Platform(
     ),
     own_service="monitoring-service",
     base_url="https://monitoring.tickettoken.com",
+    grafana_url="https://grafana.tickettoken.com",
     dead_mans_switch="http://monitoring-service:3017/api/alertmanager/watchdog",
 )

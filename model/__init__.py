@@ -13,6 +13,7 @@ from model.people import (
     PagerDuty,
     Severity,
     Slack,
+    Webhook,
 )
 from model.platform import BasicAuth, Platform, Prometheus
 from model.promql import (
@@ -69,6 +70,7 @@ __all__ = [
     "TcpService",
     "TimeUntil",
     "Unless",
+    "Webhook",
     "WeeklyMaintenance",
     "days",
     "hours",

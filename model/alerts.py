@@ -10,11 +10,15 @@ from pydantic import model_validator
 
 from model.declared import Declared, refused, suggestion
 from model.durations import Duration
+from model.people import LONGEST_REPEAT, Webhook, too_long
 from model.promql import Always, Expr
 from model.raw import Raw
 
 _LABEL_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
+# What an alert is about, where that is one name or one label's value.
+_SUBJECT = re.compile(r"[^{}]+|\{\{\s*\$labels\.[a-zA-Z_][a-zA-Z0-9_]*\s*\}\}")
 
 
 class Alert(Declared):
@@ -39,6 +43,15 @@ class Alert(Declared):
     symptoms: str = ""
     investigation: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    # Instead of those of its severity.
+    channels: tuple[str, ...] | None = None
+    repeat_interval: Duration | None = None
+    # What is called when it fires, besides telling people; off unless given.
+    remediation: Webhook | None = None
+    # It says that what it is about is dead, which silences symptoms of whoever depends on that.
+    inhibits_dependents: bool = False
+    # It may be no more than a symptom of what the service depends on.
+    inhibited_by_dependencies: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -64,6 +77,7 @@ class Alert(Declared):
             mistakes.extend(self.lost_labels(self.expr.labels))
         if any("$value" in action for action in _ACTION.findall(self.service)):
             mistakes.append("service: $value in a label makes a new alert at every evaluation")
+        mistakes += self._telling_mistakes()
         if mistakes:
             raise refused(mistakes)
         return self
@@ -83,3 +97,20 @@ class Alert(Declared):
         return [
             (setting, getattr(self, setting)) for setting in ("service", "summary", "description")
         ]
+
+    def _telling_mistakes(self) -> list[str]:
+        mistakes = []
+        if self.channels is not None and not self.channels:
+            mistakes.append("channels: name at least one, or leave it out for the severity's")
+        if self.repeat_interval is not None and self.repeat_interval > LONGEST_REPEAT:
+            mistakes.append(too_long("repeat_interval", self.repeat_interval))
+        if self.severity is None and (self.channels or self.repeat_interval or self.remediation):
+            mistakes.append("severity: what has none goes to the dead man's switch alone")
+        if self.inhibits_dependents and self.severity != "critical":
+            mistakes.append("inhibits_dependents: only a critical alert may silence others")
+        if self.inhibited_by_dependencies and self.severity in (None, "critical"):
+            mistakes.append("inhibited_by_dependencies: nothing may silence a critical alert")
+        depends = self.inhibits_dependents or self.inhibited_by_dependencies
+        if depends and _SUBJECT.fullmatch(self.service) is None:
+            mistakes.append("service: dependencies need a plain name or {{ $labels.<name> }}")
+        return mistakes

@@ -21,6 +21,7 @@ class Scope(StrEnum):
 
     OBSERVED = "observed"  # a fact about a target that every replica sees for itself
     PROCESS = "process"  # of one process; replicas differ and each counts
+    LEDGER = "ledger"  # of the ledger, which every replica reads in one store
     SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from model.alerts import Alert
 from model.declared import ConfigError, Problem, suggestion
 from model.load import load
-from model.people import Channel, Email, PagerDuty, Slack
+from model.people import Channel, Contact, Email, PagerDuty, Slack, Webhook
 from model.platform import Platform
 from model.redis import Redis
 from model.targets import Target
@@ -70,6 +72,9 @@ def relocate(platform: Platform, given: Addresses) -> Platform:
             "redis": tuple(_alone(target, given) for target in platform.redis),
             "external": tuple(_moved(target, given) for target in platform.external),
             "channels": tuple(_rerouted(channel, given) for channel in platform.channels),
+            "contacts": tuple(_called(contact, given) for contact in platform.contacts),
+            "alerts": tuple(_harmless(alert) for alert in platform.alerts),
+            "ledger": _own(platform.ledger, given),
             "watched_by": watched,
             "base_url": f"http://{given.exporter}",
             "dead_mans_switch": f"http://{given.exporter}/api/alertmanager/watchdog",
@@ -90,6 +95,24 @@ def _alone(target: Target, given: Addresses) -> Target:
     nobody = {"master_name": None, "sentinels": ()}
     credentials = {"sentinel_username": None, "sentinel_password_file": None}
     return moved.model_copy(update={**nobody, **credentials})
+
+
+def _called(contact: Contact, given: Addresses) -> Contact:
+    if contact.pagerduty_routing_key_file is None:
+        return contact
+    update = {"pagerduty_routing_key_file": given.pagerduty_routing_key_file}
+    return contact.model_copy(update=update)
+
+
+def _harmless(alert: Alert) -> Alert:
+    """What a copy of the platform suffers must not set off a remedy of the real one."""
+    return alert if alert.remediation is None else alert.model_copy(update={"remediation": None})
+
+
+def _own(ledger: Webhook | None, given: Addresses) -> Webhook | None:
+    if ledger is None or ledger.url is None:
+        return ledger
+    return ledger.model_copy(update={"url": f"http://{given.exporter}{urlsplit(ledger.url).path}"})
 
 
 def _rerouted(channel: Channel, given: Addresses) -> Channel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,7 +12,17 @@ from model.declared import Declared, refused
 from model.durations import Duration, hours, prometheus, seconds
 from model.targets import url_mistakes
 
+# What Alertmanager remembers of what it has sent, unless --data.retention says otherwise.
+LONGEST_REPEAT = hours(120)
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def too_long(setting: str, interval: timedelta) -> str:
+    """That Alertmanager would have forgotten what it sent before it is to be repeated."""
+    return (
+        f"{setting}: {prometheus(interval)} is over the {prometheus(LONGEST_REPEAT)} for which "
+        "Alertmanager remembers what it has sent"
+    )
 
 
 class Email(Declared):
@@ -91,22 +102,52 @@ def _declared(value: Any) -> Any:
 Channel = Annotated[Email | Slack | PagerDuty, BeforeValidator(_declared)]
 
 
+class Webhook(Declared):
+    """Something that Alertmanager calls. Its bearer token stands in a file, never here.
+
+    `url_file` takes the place of `url` where the address itself is secret (Alertmanager 0.26).
+    """
+
+    url: str | None = None
+    url_file: str | None = None
+    credentials_file: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise refused(["give its url, or the url_file that holds it: one of the two"])
+        if self.url is not None and (mistakes := url_mistakes(self.url, ("http", "https"))):
+            raise refused(mistakes)
+        return self
+
+
 class Contact(Declared):
     """Somebody who can be reached. `role` is what the escalation ladder names.
 
     `when` says at which hours: business hours, after hours, always, or P0 emergencies only.
+    `after_hours` is the role of whoever is told instead when business hours are over.
+    Alertmanager dials no phone: PagerDuty calls it, by the routing key of a service of this person.
     """
 
     role: str
     title: str
     email: str | None = None
     phone: str | None = None
+    pagerduty_routing_key_file: str | None = None
     when: Literal["business", "after-hours", "always", "emergency"] = "always"
+    after_hours: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        mistakes = []
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.role):
+            mistakes.append(f'role: "{self.role}" is not lower-case letters, digits and "-"')
         if self.email is None and self.phone is None:
-            raise refused(["give an email address or a phone number"])
+            mistakes.append("give an email address or a phone number")
+        if self.after_hours is not None and self.when != "business":
+            mistakes.append('after_hours: only who is reached when="business" needs somebody else')
+        if mistakes:
+            raise refused(mistakes)
         return self
 
 
@@ -131,6 +172,8 @@ class BusinessHours(Declared):
             )
         if self.end <= self.start:
             mistakes.append(f"end: {self.end} is not after start, {self.start}")
+        if not self.weekdays:
+            mistakes.append("weekdays: name at least one, or business hours never come")
         if mistakes:
             raise refused(mistakes)
         return self
@@ -174,6 +217,11 @@ class Severity(Declared):
         times = [step.after for step in self.escalation if not step.broken]
         if times != sorted(set(times)):
             mistakes.append("escalation: each step must come later than the one before it")
+        people = [step.to for step in self.escalation if not step.broken]
+        if len(people) != len(set(people)):
+            mistakes.append("escalation: tell each contact once; a repeated page says nothing new")
+        if self.repeat_interval > LONGEST_REPEAT:
+            mistakes.append(too_long("repeat_interval", self.repeat_interval))
         if mistakes:
             raise refused(mistakes)
         return self

@@ -22,11 +22,13 @@ from model.json_target import JsonTarget
 from model.maintenance import Maintenance, WeeklyMaintenance
 from model.metric import Metric, Scope
 from model.names import catalogue
-from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
+from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity, Webhook
 from model.promql import Expr, OverRange
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, TcpService, url_mistakes
+from model.telling import TELLING_CHECKS
+from model.versions import version_mistakes
 
 D = TypeVar("D", bound=Declared)
 
@@ -60,6 +62,15 @@ class Prometheus(Declared):
     evaluation_interval: Duration = seconds(5)
     # The services' own metrics are many, and no page waits for them.
     services_scrape_interval: Duration = seconds(15)
+    # The oldest versions that what is generated has to load in.
+    oldest_prometheus: str = "2.42"
+    oldest_alertmanager: str = "0.25"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if mistakes := version_mistakes(self.oldest_prometheus, self.oldest_alertmanager):
+            raise refused(mistakes)
+        return self
 
 
 class Platform(Declared):
@@ -95,6 +106,10 @@ class Platform(Declared):
     probes_at_once_per_host: int = DEFAULT_PROBES_AT_ONCE_PER_HOST
     base_url: str
     dead_mans_switch: str
+    # Where Grafana is, for the link in each message; None leaves it out.
+    grafana_url: str | None = None
+    # What records each alert's life and takes acknowledgements; None if nothing does.
+    ledger: Webhook | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -106,16 +121,22 @@ class Platform(Declared):
             for setting in ("probes_at_once", "probes_at_once_per_host")
             if getattr(self, setting) < 1
         ]
-        for setting in ("base_url", "dead_mans_switch"):
+        links = ("base_url", "grafana_url")
+        for setting in ("base_url", "dead_mans_switch", "grafana_url"):
+            if getattr(self, setting) is None:
+                continue
             found = url_mistakes(getattr(self, setting), ("http", "https"))
             mistakes.extend(f"{setting}: {text.removeprefix('url: ')}" for text in found)
-        if self.base_url.endswith("/"):
-            mistakes.append("base_url: leave out the / at its end")
         mistakes += [
             f'connectivity: "{address}" is not ip:port, such as "192.0.2.1:443": '
             "a name could not be resolved when it matters"
             for address in self.connectivity
             if not _is_ip_and_port(address)
+        ]
+        mistakes += [
+            f"{setting}: leave out the / at its end"
+            for setting in links
+            if (getattr(self, setting) or "").endswith("/")
         ]
         if mistakes:
             raise refused(mistakes)
@@ -181,6 +202,7 @@ _NOT_COMPARED = {
     "business_hours",
     "base_url",
     "dead_mans_switch",
+    "grafana_url",
     "probes_at_once",
     "probes_at_once_per_host",
 }
@@ -262,10 +284,12 @@ def _channels_are_known_and_used(platform: Platform) -> Iterator[Problem]:
                 )
     if len(readable) < len(platform.severities):
         return  # one that cannot be read may be what uses a channel
+    for alert in platform.alerts:
+        used.update(getattr(alert, "channels", None) or () if alert.has("channels") else known)
     for channel in _with(platform.channels, "name"):
         if channel.name not in used:
             yield Problem(
-                f'Channel "{channel.name}" is used by no severity: use it or remove it',
+                f'Channel "{channel.name}" is used by no severity and no alert: use or remove it',
                 channel.place,
             )
 
@@ -402,4 +426,5 @@ _CHECKS = (
     _sql_metrics_have_names_and_servers,
     _maintenance_is_of_targets,
     _something_is_watched,
+    *TELLING_CHECKS,
 )

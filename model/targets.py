@@ -240,6 +240,8 @@ class Service(HttpTarget):
     degraded: tuple[str, ...] = ("degraded",)
     # None: whatever has answered is what counts (the status code alone), without a JSON body.
     status_field: str | None = "status"
+    # Targets without which it cannot work: when one is dead, its own symptoms wake nobody as well.
+    depends_on: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -8,16 +8,24 @@ from model.alerts import Alert
 from model.durations import prometheus
 from model.platform import Platform
 from model.promql import CONFIG_SHA256, Expr
+from rules.figures import figures
+from rules.inhibition import dependency_labels
+from rules.limits import refuse_too_many, within_limits
 from rules.maintenance import outside_maintenance
 from rules.output import Files, yaml_file
+
+# The dashboard that messages lead to.
+OVERVIEW_UID = "monitoring-overview"
 
 
 def build(platform: Platform) -> Files:
     """`rules/generated/<group>.rules.yml` for every group of alerts."""
-    return {
-        rules_path(group): yaml_file({"groups": [_group(group, alerts, platform)]})
+    limited = {
+        group: within_limits(_group(group, alerts, platform))
         for group, alerts in groups(platform).items()
     }
+    refuse_too_many(sum(map(len, limited.values())))
+    return {rules_path(name): yaml_file({"groups": parts}) for name, parts in limited.items()}
 
 
 def groups(platform: Platform) -> dict[str, list[Alert]]:
@@ -38,10 +46,10 @@ def expression(expr: Expr | str, platform: Platform) -> str:
     return str(expr).replace(CONFIG_SHA256, platform.sha256)
 
 
-def rule_labels(alert: Alert) -> dict[str, str]:
-    """The labels that the rule adds; `service` may hold a template."""
+def rule_labels(alert: Alert, platform: Platform) -> dict[str, str]:
+    """The labels that the rule adds; `service` and dependencies may hold templates."""
     labels = {} if alert.severity is None else {"severity": alert.severity}
-    return {**labels, "service": alert.service}
+    return {**labels, "service": alert.service, **dependency_labels(alert, platform)}
 
 
 def rule_annotations(alert: Alert, platform: Platform) -> dict[str, str]:
@@ -49,8 +57,17 @@ def rule_annotations(alert: Alert, platform: Platform) -> dict[str, str]:
     return {
         "summary": alert.summary,
         "description": alert.description,
+        **figures(alert),
         "runbook_url": f"{platform.base_url}/runbooks/{alert.name}",
+        **dashboard_link(alert.service, platform),
     }
+
+
+def dashboard_link(service: str, platform: Platform) -> dict[str, str]:
+    """The annotation that leads to a service on the overview dashboard, where Grafana is known."""
+    if platform.grafana_url is None:
+        return {}
+    return {"dashboard_url": f"{platform.grafana_url}/d/{OVERVIEW_UID}?var-service={service}"}
 
 
 def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]:
@@ -70,6 +87,6 @@ def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:
         rule["for"] = prometheus(alert.for_)
     if alert.keep_firing_for:
         rule["keep_firing_for"] = prometheus(alert.keep_firing_for)
-    rule["labels"] = rule_labels(alert)
+    rule["labels"] = rule_labels(alert, platform)
     rule["annotations"] = rule_annotations(alert, platform)
     return rule

@@ -154,9 +154,14 @@ def described(
 ) -> dict[str, Any]:
     """The alert that fires for a result, as promtool wants it described."""
     return {
-        "exp_labels": {**labels, **_expanded(rule_labels(alert), labels, value)},
+        "exp_labels": _carried(labels, rule_labels(alert, platform), value),
         "exp_annotations": _expanded(rule_annotations(alert, platform), labels, value),
     }
+
+
+def _carried(labels: Any, added: dict[str, str], value: Decimal) -> dict[str, str]:
+    found = {**labels, **_expanded(added, labels, value)}
+    return {name: text for name, text in found.items() if text}
 
 
 def _expanded(texts: dict[str, str], labels: Any, value: Decimal) -> dict[str, str]:

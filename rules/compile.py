@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from model.platform import Platform
-from rules import alerts, dashboards, messages, provisioning, routing, scrape, unit_tests
+from rules import (
+    alerts,
+    dashboards,
+    escalation,
+    escalation_tests,
+    kubernetes,
+    messages,
+    provisioning,
+    routing,
+    scrape,
+    unit_tests,
+)
 from rules.output import Files
 
 # Every artifact, one builder each.
 BUILDERS: tuple[Callable[[Platform], Files], ...] = (
     alerts.build,
     unit_tests.build,
+    escalation.build,
+    escalation_tests.build,
     scrape.build,
     routing.build,
     messages.build,
+    kubernetes.build,
     dashboards.build,
     provisioning.build,
 )

@@ -8,6 +8,7 @@ from model import names
 from model.names import Metric
 from model.platform import Platform
 from rules import dashboards_queries as queries
+from rules.alerts import OVERVIEW_UID
 from rules.dashboards_alerts import alert_on, condition_panel, condition_panels
 from rules.dashboards_page import (
     COLUMNS,
@@ -45,7 +46,7 @@ from rules.dashboards_panels import (
 )
 from rules.output import HEADER
 
-UID = "monitoring-overview"
+UID = OVERVIEW_UID
 
 _STATS_HEIGHT = 4
 _FIRST_HEIGHT = FIRST_SCREEN - _STATS_HEIGHT

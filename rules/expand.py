@@ -14,12 +14,22 @@ from decimal import Decimal
 from rules.untestable import UntestableError
 
 _ACTION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+# {{ if match "^(a|b)$" $labels.target }}text{{ end }}
+_IF_MATCH = re.compile(
+    r'\{\{ if match "([^"\\]*)" \$labels\.([a-zA-Z_][a-zA-Z0-9_]*) \}\}([^{}]*)\{\{ end \}\}'
+)
 _LABEL = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 
 
 def expand(text: str, labels: Mapping[str, str], value: float) -> str:
     """A template with labels and value put in. Raises UntestableError."""
-    return _ACTION.sub(lambda action: _evaluate(action.group(1), labels, value), text)
+    chosen = _IF_MATCH.sub(lambda branch: _choose(branch, labels), text)
+    return _ACTION.sub(lambda action: _evaluate(action.group(1), labels, value), chosen)
+
+
+def _choose(branch: re.Match[str], labels: Mapping[str, str]) -> str:
+    pattern, label, text = branch.groups()
+    return text if re.search(pattern, labels.get(label, "")) else ""
 
 
 def _evaluate(action: str, labels: Mapping[str, str], value: float) -> str:
@@ -123,6 +133,7 @@ def _general(value: float) -> str:
 
 
 FUNCTIONS: Mapping[str, Callable[[float], str]] = {
+    'printf "%.4g"': _general,
     "humanizeDuration": humanize_duration,
     "humanizePercentage": humanize_percentage,
     "humanize": humanize,

@@ -95,7 +95,17 @@ def _disagree(alert: Alert, platform: Platform) -> Iterator[Case]:
         good = _feed(alert, platform, _REPLICAS[faulty:])
         found = series(expr.inner, beyond(expr), bad) + series(expr.inner, within(expr), good)
         fed = lasting(alert, found, platform)
-        yield firing(alert, fed, beyond(expr), bad) if fires else quiet(alert, fed, platform)
+        value = _seen_together(expr, faulty)
+        yield firing(alert, fed, value, bad) if fires else quiet(alert, fed, platform)
+
+
+def _seen_together(expr: Threshold, faulty: int) -> Decimal:
+    """The value of three replicas' verdict, so many of which see the fault."""
+    observed = _collapsing(expr)
+    if observed is None or observed.operator is not Collapse.AVG:
+        return beyond(expr)
+    good = len(_REPLICAS) - faulty
+    return (beyond(expr) * faulty + within(expr) * good) / len(_REPLICAS)
 
 
 def _verdicts(expr: Threshold) -> list[tuple[int, bool]]:

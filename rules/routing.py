@@ -1,153 +1,231 @@
-"""alertmanager.yml: from an alert's severity to the people who must know."""
+"""alertmanager.yml: from an alert's severity to the people who must know.
+
+The order of routes is part of what they mean: the dead man's switch; escalations, which come
+before the ledger so that they do not escalate themselves; the ledger, remediations; severities.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
+from model.alerts import Alert
 from model.durations import prometheus
-from model.people import Channel, Email, PagerDuty, Severity, Slack
+from model.escalation import LEDGER_ESCALATION, ledger_severities
+from model.people import Severity
 from model.platform import Platform
+from model.telling import (
+    DEAD_MANS_SWITCH,
+    LEDGER,
+    UNROUTED,
+    channels_of,
+    group_by_of,
+    ladder_contacts,
+    repeat_of,
+)
+from rules.inhibition import inhibit_rules
 from rules.output import Files, yaml_file
-from rules.scrape import basic_auth
+from rules.receivers import (
+    build_receivers,
+    channels_receiver,
+    contact_receiver,
+    remediation_receiver,
+)
 
 PATH = "alertmanager/alertmanager.yml"
 TEMPLATES = "templates/*.tmpl"
-
-UNROUTED = "unrouted"
-DEAD_MANS_SWITCH = "dead-mans-switch"
 BUSINESS_HOURS = "business-hours"
+
+Route = dict[str, Any]
 # Alertmanager looks every group_interval whether repeat_interval has passed since the last call was
 # over, so two equal ones call every second time: this calls once a minute.
 _WATCHDOG_TIMES = {"group_wait": "0s", "group_interval": "20s", "repeat_interval": "50s"}
+# Every alert by itself and at once: the ledger keeps each one's life. Alertmanager gives up on a
+# call that takes longer than the group_interval, at the least 10 s.
+_LEDGER_TIMES = {"group_wait": "0s", "group_interval": "10s", "repeat_interval": "4h"}
+_ESCALATION_GROUPS = ["alertname", "source_alertname", "service"]
+_ESCALATION_TIMES = {"group_wait": "1s", "group_interval": "1m", "repeat_interval": "4h"}
 
 
 def build(platform: Platform) -> Files:
     """alertmanager.yml, beside the templates of its messages."""
-    document: dict[str, Any] = {
+    return {PATH: yaml_file(document(platform, TEMPLATES))}
+
+
+def document(platform: Platform, templates: str) -> dict[str, Any]:
+    """Alertmanager's file, which finds its templates by this pattern."""
+    tree = _tree(platform)
+    written: dict[str, Any] = {
         "global": {"resolve_timeout": "5m"},
-        "templates": [TEMPLATES],
-        "route": _tree(platform),
-        "receivers": _receivers(platform),
+        "templates": [templates],
+        "route": tree,
+        "receivers": build_receivers(_receivers_used(tree), platform),
     }
-    if any(severity.business_hours_only for severity in platform.severities):
-        document["time_intervals"] = [_business_hours(platform)]
-    return {PATH: yaml_file(document)}
+    if rules := inhibit_rules(platform):
+        written["inhibit_rules"] = rules
+    if any(_intervals_used(tree)):
+        written["time_intervals"] = [_business_hours(platform)]
+    return written
 
 
-def _tree(platform: Platform) -> dict[str, Any]:
-    routes = [_route(severity) for severity in platform.severities]
-    if watchdogs := _watchdogs(platform):
-        # Without a severity: they say that alerting works, to a machine.
-        matchers = ['severity=""', f'alertname=~"{"|".join(watchdogs)}"']
-        routes.insert(0, {"receiver": DEAD_MANS_SWITCH, "matchers": matchers, **_WATCHDOG_TIMES})
+def _receivers_used(route: Route) -> Iterator[str]:
+    yield route["receiver"]
+    for child in route.get("routes", ()):
+        yield from _receivers_used(child)
+
+
+def _intervals_used(route: Route) -> Iterator[str]:
+    yield from route.get("active_time_intervals", ())
+    yield from route.get("mute_time_intervals", ())
+    for child in route.get("routes", ()):
+        yield from _intervals_used(child)
+
+
+def _tree(platform: Platform) -> Route:
+    routes = [
+        *_watchdogs(platform),
+        *_escalations(platform),
+        *_ledger(platform),
+        *_remediations(platform),
+        *(_of_severity(severity, platform) for severity in platform.severities),
+        *_the_rest(platform),
+    ]
     return {"receiver": UNROUTED, "group_by": ["alertname"], "routes": routes}
 
 
-def _watchdogs(platform: Platform) -> list[str]:
-    return [alert.name for alert in platform.alerts if alert.severity is None]
+def _watchdogs(platform: Platform) -> Iterator[Route]:
+    names = [alert.name for alert in platform.alerts if alert.severity is None]
+    if names:
+        # Without a severity: they say that alerting works, to a machine.
+        matchers = ['severity=""', _any_of("alertname", names)]
+        yield {"receiver": DEAD_MANS_SWITCH, "matchers": matchers, **_WATCHDOG_TIMES}
 
 
-def _route(severity: Severity) -> dict[str, Any]:
-    route: dict[str, Any] = {
-        "receiver": severity.name,
+# --- escalation ---------------------------------------------------------------------------------
+
+
+def _escalations(platform: Platform) -> Iterator[Route]:
+    for role, contact in ladder_contacts(platform).items():
+        matchers = [f'escalation="{role}"']
+        if contact.after_hours is None:
+            yield _escalation(contact_receiver(role), matchers)
+            continue
+        yield {
+            **_escalation(contact_receiver(role), matchers),
+            "active_time_intervals": [BUSINESS_HOURS],
+            "continue": True,
+        }
+        yield {
+            **_escalation(contact_receiver(contact.after_hours), matchers),
+            "mute_time_intervals": [BUSINESS_HOURS],
+        }
+    for severity in ledger_severities(platform):
+        receiver = channels_receiver(severity.channels, platform)
+        matchers = [f'escalation="{LEDGER_ESCALATION}"', f'severity="{severity.name}"']
+        yield _escalation(receiver, matchers)
+
+
+def _escalation(receiver: str, matchers: list[str]) -> Route:
+    groups = {"group_by": list(_ESCALATION_GROUPS), **_ESCALATION_TIMES}
+    return {"receiver": receiver, "matchers": matchers, **groups}
+
+
+# --- machines -----------------------------------------------------------------------------------
+
+
+def _ledger(platform: Platform) -> Iterator[Route]:
+    if platform.ledger is not None:
+        every = {"receiver": LEDGER, "matchers": ['severity!=""'], "group_by": ["..."]}
+        yield {**every, **_LEDGER_TIMES, "continue": True}
+
+
+def _remediations(platform: Platform) -> Iterator[Route]:
+    seen = set()
+    for alert in platform.alerts:
+        if alert.remediation is None or (alert.name, alert.severity) in seen:
+            continue
+        seen.add((alert.name, alert.severity))
+        yield {
+            "receiver": remediation_receiver(alert),
+            "matchers": [f'alertname="{alert.name}"', f'severity="{alert.severity}"'],
+            "group_by": ["alertname", "service"],
+            "continue": True,
+        }
+
+
+# --- people -------------------------------------------------------------------------------------
+
+
+def _of_severity(severity: Severity, platform: Platform) -> Route:
+    route = {
+        **_told(severity.channels, severity.repeat_interval, severity.group_by, platform),
         "matchers": [f'severity="{severity.name}"'],
-        "group_by": list(severity.group_by),
         "group_wait": prometheus(severity.group_wait),
         "group_interval": prometheus(severity.group_interval),
-        "repeat_interval": prometheus(severity.repeat_interval),
+        **_hours(severity),
     }
-    if severity.business_hours_only:
-        route["active_time_intervals"] = [BUSINESS_HOURS]
+    if children := list(_exceptions(severity, platform)):
+        route["routes"] = children
     return route
 
 
-def _receivers(platform: Platform) -> list[dict[str, Any]]:
-    # What no route claims is nobody's alert, so it goes where people read, not where it pages.
-    emails = [channel for channel in platform.channels if isinstance(channel, Email)]
-    fallback: list[Channel] = list(emails) or list(platform.channels[:1])
-    receivers = [_receiver(UNROUTED, fallback)]
-    if _watchdogs(platform):
-        receivers.append({"name": DEAD_MANS_SWITCH, "webhook_configs": [_watchdog(platform)]})
-    for severity in platform.severities:
-        told = [channel for channel in platform.channels if channel.name in severity.channels]
-        receivers.append(_receiver(severity.name, told))
-    return receivers
+def _the_rest(platform: Platform) -> Iterator[Route]:
+    """What has a severity that nobody declared would be with the ledger, and with nobody else."""
+    if platform.ledger is not None:
+        known = "|".join(severity.name for severity in platform.severities)
+        yield {"receiver": UNROUTED, "matchers": ['severity!=""', f'severity!~"{known}"']}
 
 
-def _watchdog(platform: Platform) -> dict[str, Any]:
-    webhook: dict[str, Any] = {"url": platform.dead_mans_switch, "send_resolved": False}
-    # The exporter's credentials are for the exporter alone.
-    own = urlsplit(platform.dead_mans_switch).netloc in platform.watched_by.exporters
-    if own and (authorised := basic_auth(platform)):
-        webhook["http_config"] = authorised
-    return webhook
+def _exceptions(severity: Severity, platform: Platform) -> Iterator[Route]:
+    """What alerts of a severity do not share with it; those told alike share a route."""
+    usual = _told(severity.channels, severity.repeat_interval, severity.group_by, platform)
+    alike: list[tuple[Route, list[str]]] = []
+    for alert in platform.alerts:
+        if alert.severity != severity.name:
+            continue
+        told = _told_of(alert, severity, platform)
+        if told == usual:
+            continue
+        names = next((names for other, names in alike if other == told), None)
+        if names is None:
+            alike.append((told, [alert.name]))
+        elif alert.name not in names:
+            names.append(alert.name)
+    for told, names in alike:
+        changed = {key: value for key, value in told.items() if value != usual[key]}
+        # Alertmanager hands time intervals down to no route below.
+        yield {
+            "receiver": told["receiver"],
+            "matchers": [_any_of("alertname", names)],
+            **changed,
+            **_hours(severity),
+        }
 
 
-def _receiver(name: str, channels: Iterable[Channel]) -> dict[str, Any]:
-    receiver: dict[str, Any] = {"name": name}
-    for channel in channels:
-        receiver.setdefault(f"{channel.kind}_configs", []).append(_integration(channel))
-    return receiver
+def _told_of(alert: Alert, severity: Severity, platform: Platform) -> Route:
+    groups = group_by_of(alert, severity, platform)
+    return _told(channels_of(alert, severity), repeat_of(alert, severity), groups, platform)
 
 
-def _integration(channel: Channel) -> dict[str, Any]:
-    if isinstance(channel, Email):
-        return _email(channel)
-    if isinstance(channel, Slack):
-        return _slack(channel)
-    return _pagerduty(channel)
-
-
-def _email(channel: Email) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "to": ", ".join(channel.to),
-        "from": channel.sender,
-        "smarthost": channel.smarthost,
-        "require_tls": channel.require_tls,
-        "send_resolved": True,
-        "headers": {"Subject": '{{ template "monitoring.title" . }}'},
-        "text": '{{ template "monitoring.text" . }}',
-        "html": '{{ template "monitoring.html" . }}',
-    }
-    if channel.username is not None:
-        config["auth_username"] = channel.username
-        config["auth_password_file"] = channel.password_file
-    return config
-
-
-def _slack(channel: Slack) -> dict[str, Any]:
+def _told(
+    channels: tuple[str, ...], repeat: timedelta, groups: tuple[str, ...], platform: Platform
+) -> Route:
     return {
-        "api_url_file": channel.webhook_url_file,
-        "channel": channel.channel,
-        "send_resolved": True,
-        "color": '{{ template "monitoring.slack.color" . }}',
-        "title": '{{ template "monitoring.slack.title" . }}',
-        "title_link": '{{ template "monitoring.link" . }}',
-        "fallback": '{{ template "monitoring.slack.title" . }}',
-        "text": '{{ template "monitoring.slack.text" . }}',
+        "receiver": channels_receiver(channels, platform),
+        "group_by": list(groups),
+        "repeat_interval": prometheus(repeat),
     }
 
 
-def _pagerduty(channel: PagerDuty) -> dict[str, Any]:
-    return {
-        "routing_key_file": channel.routing_key_file,
-        "url": channel.url,
-        "send_resolved": True,
-        "severity": "{{ .CommonLabels.severity }}",
-        "class": "{{ .CommonLabels.alertname }}",
-        "component": "{{ .CommonLabels.service }}",
-        "description": '{{ template "monitoring.title" . }}',
-        "client": "monitoring-service",
-        "client_url": '{{ template "monitoring.link" . }}',
-        "details": {
-            "firing": '{{ template "monitoring.text" . }}',
-            "resolved": "{{ .Alerts.Resolved | len }}",
-            "num_firing": "{{ .Alerts.Firing | len }}",
-            "num_resolved": "{{ .Alerts.Resolved | len }}",
-        },
-    }
+def _hours(severity: Severity) -> Route:
+    return {"active_time_intervals": [BUSINESS_HOURS]} if severity.business_hours_only else {}
+
+
+def _any_of(label: str, values: list[str]) -> str:
+    if len(values) == 1:
+        return f'{label}="{values[0]}"'
+    return f'{label}=~"{"|".join(values)}"'
 
 
 def _business_hours(platform: Platform) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def build(platform: Platform) -> Files:
     document = {
         "global": {
             "scrape_interval": prometheus(watched.scrape_interval),
-            "scrape_timeout": prometheus(_timeout(watched.scrape_interval)),
+            "scrape_timeout": prometheus(timeout(watched.scrape_interval)),
             "evaluation_interval": prometheus(watched.evaluation_interval),
         },
         "rule_files": ["*.rules.yml"],
@@ -44,7 +44,7 @@ def _jobs(platform: Platform) -> list[dict[str, Any]]:
         {
             "job_name": SERVICES_JOB,
             "scrape_interval": prometheus(services_interval),
-            "scrape_timeout": prometheus(_timeout(services_interval)),
+            "scrape_timeout": prometheus(timeout(services_interval)),
             **_SERVICE_LIMITS,
             "http_sd_configs": discovery,
         },
@@ -70,6 +70,6 @@ def _static(addresses: tuple[str, ...]) -> dict[str, Any]:
     return {"static_configs": [{"targets": list(addresses)}]}
 
 
-def _timeout(interval: timedelta) -> timedelta:
+def timeout(interval: timedelta) -> timedelta:
     """As long as the interval allows with a second to spare, at most Prometheus' own 10 s."""
     return max(min(seconds(10), interval - seconds(1)), interval / 2)

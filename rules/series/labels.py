@@ -73,5 +73,8 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
             labels[name] = "other"
     for matcher in selector.matchers:
         if matcher.match is Match.EQUAL:
-            labels[matcher.label] = matcher.value.replace(CONFIG_SHA256, feed.platform.sha256)
+            # Hashing a config takes a while.
+            hashed = CONFIG_SHA256 in matcher.value
+            sha256 = feed.platform.sha256 if hashed else ""
+            labels[matcher.label] = matcher.value.replace(CONFIG_SHA256, sha256)
     return labels

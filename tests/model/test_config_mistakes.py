@@ -311,7 +311,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     (
         "escalation steps at the same time",
         {"severities": severity(escalation='(EscalationStep(after=minutes(5), to="lead"),) * 2')},
-        ["escalation: each step must come later than the one before it"],
+        [
+            "escalation: each step must come later than the one before it",
+            "escalation: tell each contact once; a repeated page says nothing new",
+            "there is no Email channel whose smarthost could be used",
+        ],
     ),
     (
         "a repetition under the group interval",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def random_values(count: int) -> list[float]:
 TEXTS = {
     "value": "{{ $value }}",
     "spaces": "{{$value}} of {{  $labels.number  }}",
-    **{name: f"{{{{ $value | {name} }}}}" for name in FUNCTIONS},
+    **{re.sub(r"\W", "_", name): f"{{{{ $value | {name} }}}}" for name in FUNCTIONS},
 }
 
 

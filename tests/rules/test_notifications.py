@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -16,7 +17,7 @@ import yaml
 from aiohttp import ClientSession, web
 
 from demo.sinks import Channel, Receipt, Sinks
-from model import BusinessHours, seconds
+from model import BusinessHours, Webhook, seconds
 from model.load import load
 from model.overlay import Addresses, relocate
 from model.people import Weekday
@@ -39,6 +40,7 @@ class Station:
     sinks: Sinks
     session: ClientSession
     switch: list[dict[str, Any]] = field(default_factory=list)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
 
     async def post(self, *alerts: dict[str, Any]) -> None:
         async with self.session.post(f"{self.url}/api/v2/alerts", json=alerts) as answer:
@@ -72,7 +74,15 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
         calls.append(await request.json())
         return web.Response()
 
+    recorded: list[dict[str, Any]] = []
+
+    async def record(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer ingest"
+        recorded.append(await request.json())
+        return web.Response()
+
     application = web.Application()
+    application.router.add_post("/ledger", record)
     application.router.add_post("/api/alertmanager/watchdog", called)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
@@ -80,13 +90,14 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
     exporter = f"127.0.0.1:{runner.addresses[0][1]}"
     async with Sinks() as sinks, ClientSession() as session:
         platform = hurried(relocate(load(ROOT / "config.py"), addresses(exporter, sinks, tmp_path)))
+        platform = platform.model_copy(update={"ledger": ledger(exporter, tmp_path)})
         write({**routing.build(platform), **messages.build(platform)}, tmp_path)
         hurry_the_fallback(tmp_path / routing.PATH)
         alertmanager = Alertmanager(tmp_path / "data", tmp_path / routing.PATH)
         alertmanager.start()
         try:
             await asyncio.to_thread(alertmanager.wait_ready)
-            yield Station(alertmanager.url, sinks, session, calls)
+            yield Station(alertmanager.url, sinks, session, calls, recorded)
         finally:
             await asyncio.to_thread(alertmanager.stop)
             await runner.cleanup()
@@ -105,6 +116,12 @@ def addresses(exporter: str, sinks: Sinks, directory: Path) -> Addresses:
         pagerduty_url=sinks.pagerduty_url,
         pagerduty_routing_key_file=str(pagerduty),
     )
+
+
+def ledger(exporter: str, directory: Path) -> Webhook:
+    token = directory / "ingest_token"
+    token.write_text("ingest")
+    return Webhook(url=f"http://{exporter}/ledger", credentials_file=str(token))
 
 
 def hurried(platform: Platform) -> Platform:
@@ -134,6 +151,11 @@ def alert(name: str, severity: str | None = "critical", **given: Any) -> dict[st
     if severity is not None:
         labels["severity"] = severity
     annotations = {
+        "value": "0.25",
+        "threshold": "< 0.5",
+        "dashboard_url": (
+            "https://grafana.example.org/d/monitoring-overview?var-service=payment-service"
+        ),
         "summary": f"{name} is the matter",
         "description": "It does not answer.",
         "runbook_url": f"https://monitoring.example.org/runbooks/{name}",
@@ -157,11 +179,45 @@ WHO = {
 
 
 async def test_every_severity_tells_exactly_whom_the_config_names(station: Station) -> None:
-    await station.post(*(alert(name, severity) for name, (severity, _) in WHO.items()))
+    # Each of a service of its own: a critical alert silences the warnings of its service.
+    await station.post(
+        *(alert(name, severity, labels={"service": name}) for name, (severity, _) in WHO.items())
+    )
     await until(lambda: all(who <= station.told(name) for name, (_, who) in WHO.items()))
     await asyncio.sleep(GRACE)
     assert {name: station.told(name) for name in WHO} == {n: who for n, (_, who) in WHO.items()}
     assert station.sinks.refusals == ()
+
+
+async def test_a_critical_alert_silences_the_warnings_of_its_service_and_no_others(
+    station: Station,
+) -> None:
+    await station.post(alert("Down"))
+    await until(lambda: "slack" in station.told("Down"))
+    await station.post(
+        alert("Slow", "warning"),
+        alert("Failing", "error"),
+        alert("Lame", "warning", labels={"service": "order-service"}),
+    )
+    await until(lambda: bool(station.told("Lame")) and bool(station.told("Failing")))
+    await asyncio.sleep(GRACE)
+    assert station.told("Slow") == set()
+
+
+async def test_a_dead_dependency_silences_its_symptoms_and_nothing_critical(
+    station: Station,
+) -> None:
+    dependency = {"dependency_postgresql": "postgresql"}
+    await station.post(alert("DatabaseDown", labels={"service": "postgresql", **dependency}))
+    await until(lambda: "slack" in station.told("DatabaseDown"))
+    await station.post(
+        alert("Symptom", "warning", labels=dependency),
+        alert("Grave", labels=dependency),
+        alert("Unrelated", "warning", labels={"service": "order-service"}),
+    )
+    await until(lambda: bool(station.told("Unrelated")) and bool(station.told("Grave")))
+    await asyncio.sleep(GRACE)
+    assert station.told("Symptom") == set()
 
 
 async def test_each_service_is_an_incident_of_its_own(station: Station) -> None:
@@ -222,6 +278,7 @@ async def test_a_message_says_what_why_since_when_and_what_to_do(station: Statio
     email, slack = receipts["email"].body, receipts["slack"].body["attachments"][0]
     incident = receipts["pagerduty"].body
     runbook = "https://monitoring.example.org/runbooks/ServiceDown"
+    dashboard = "https://grafana.example.org/d/monitoring-overview?var-service=payment-service"
     for text in (
         email["text"],
         email["html"],
@@ -232,6 +289,11 @@ async def test_a_message_says_what_why_since_when_and_what_to_do(station: Statio
         assert "It does not answer." in text
         assert re.search(r"\d\d:\d\d:\d\d UTC", text)
         assert runbook in text
+        assert dashboard in text
+        assert "critical" in text
+        assert "payment-service" in text
+        assert "0.25" in text
+        assert re.search(r"\(fires when (<|&lt;) 0\.5\)", text)
     assert slack["title_link"] == incident["client_url"] == runbook
     assert incident["payload"]["severity"] == "critical"
     assert incident["payload"]["component"] == "payment-service"
@@ -256,7 +318,8 @@ async def test_what_a_label_or_annotation_says_is_text_everywhere(station: Stati
     attachment = receipts["slack"].body["attachments"][0]
     for key in ("title", "fallback", "text"):
         markup = re.findall(r"<[^>]*>", attachment[key])
-        assert [one for one in markup if "/runbooks/ServiceDown|runbook>" not in one] == []
+        ours = ("/runbooks/ServiceDown|runbook>", "var-service=payment-service|dashboard>")
+        assert [one for one in markup if not one.endswith(ours)] == []
         assert "&lt;!channel&gt;" in attachment[key]
         assert "&amp; " in attachment[key]
     assert HOSTILE in receipts["email"].body["text"]
@@ -279,3 +342,59 @@ async def test_an_alert_without_annotations_is_told_nevertheless(station: Statio
     text = receipts["slack"].body["attachments"][0]["text"]
     assert "<|" not in text
     assert "<no value>" not in json.dumps([dict(one.body) for one in receipts.values()])
+
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+
+def known(station: Station, name: str) -> list[dict[str, Any]]:
+    """What the ledger has been told of an alert, by its own route."""
+    return [
+        alert
+        for call in station.ledger
+        for alert in call["alerts"]
+        if call["receiver"] == "ledger" and alert["labels"]["alertname"] == name
+    ]
+
+
+async def test_the_ledger_hears_of_each_alert_by_itself_and_not_of_escalations(
+    station: Station,
+) -> None:
+    escalation = {"escalation": "manager", "source_alertname": "Alpha"}
+    await station.post(
+        alert("Alpha"),
+        alert("Bravo", "info"),
+        alert("AlertUnacknowledgedManager", labels=escalation),
+        alert("Watchdog", None),
+    )
+    await until(lambda: bool(known(station, "Alpha") and known(station, "Bravo")))
+    await until(lambda: "pagerduty" in station.told("AlertUnacknowledgedManager"))
+    assert all(len(call["alerts"]) == 1 for call in station.ledger)
+    heard = {one["labels"]["alertname"] for call in station.ledger for one in call["alerts"]}
+    assert heard == {"Alpha", "Bravo"}
+
+
+async def test_the_button_in_slack_names_the_alerts_that_it_acknowledges(station: Station) -> None:
+    await station.post(*(alert("Slow", "warning", labels={"service": one}) for one in "ab"))
+    receipts = await station.received("Slow", ("slack",))
+    attachment = receipts["slack"].body["attachments"][0]
+    (button,) = attachment["actions"]
+    await until(lambda: len(known(station, "Slow")) == 2)
+    fingerprints = {one["fingerprint"] for one in known(station, "Slow")}
+    assert attachment["callback_id"] == "monitoring.alerts"
+    assert (button["type"], button["name"], button["text"]) == (
+        "button",
+        "acknowledge",
+        "Acknowledge",
+    )
+    assert set(button["value"].split(",")) == fingerprints
+    assert "url" not in button
+
+
+async def test_the_ledger_learns_the_key_of_an_incident(station: Station) -> None:
+    await station.post(alert("ServiceDown"))
+    await until(lambda: bool(station.sinks.open_incidents))
+    await until(lambda: any("pagerduty" in call["receiver"] for call in station.ledger))
+    (call,) = [call for call in station.ledger if "pagerduty" in call["receiver"]]
+    keys = {hashlib.sha256(call["groupKey"].encode()).hexdigest()}
+    assert station.sinks.open_incidents.keys() == keys

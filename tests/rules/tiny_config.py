@@ -17,6 +17,7 @@ from model import (
     Severity,
     Slack,
     TimeUntil,
+    Webhook,
     days,
     metrics,
     minutes,
@@ -49,7 +50,22 @@ CONFIG = Platform(
         Slack(webhook_url_file="/run/secrets/slack", channel="#ops"),
         PagerDuty(routing_key_file="/run/secrets/pagerduty"),
     ),
-    contacts=(Contact(role="lead", title="Lead", phone="+1-555-0100"),),
+    contacts=(
+        Contact(
+            role="lead",
+            title="Lead",
+            email="lead@example.org",
+            when="business",
+            after_hours="night",
+        ),
+        Contact(
+            role="night",
+            title="Night shift",
+            phone="+1-555-0100",
+            pagerduty_routing_key_file="/run/secrets/pagerduty_night",
+            when="after-hours",
+        ),
+    ),
     business_hours=BusinessHours(time_zone="Europe/Berlin", start=9, end=18),
     alerts=(
         Alert(
@@ -78,6 +94,8 @@ CONFIG = Platform(
             severity="info",
             summary="{{ $labels.target }} is slow",
             description="The 95th percentile is {{ $value | humanizeDuration }}.",
+            channels=("slack",),
+            repeat_interval=minutes(15),
         ),
         Alert(
             name="Watchdog",
@@ -91,5 +109,10 @@ CONFIG = Platform(
         ),
     ),
     base_url="https://monitoring.example.org",
+    grafana_url="https://grafana.example.org",
     dead_mans_switch="https://switch.example.org/tiny",
+    ledger=Webhook(
+        url="https://monitoring.example.org/api/alertmanager/alerts",
+        credentials_file="/run/secrets/ingest_token",
+    ),
 )

@@ -1,0 +1,85 @@
+"""The same for Kubernetes, as the Prometheus operator's objects (monitoring.coreos.com/v1).
+
+Rules, the scrape of the exporter, and Alertmanager's file as the Secret that the operator reads:
+key `alertmanager.yaml`, with the templates beside it. It holds no secret, only the names of files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from model.durations import prometheus
+from model.platform import JOB, Platform
+from rules import alerts, escalation, messages, routing, scrape
+from rules.output import Files, yaml_file
+
+DIRECTORY = "deploy/kubernetes/generated"
+NAMESPACE = "tickettoken-monitoring"
+# The operator mounts what stands beside the file here, and the file itself elsewhere.
+_TEMPLATES = "/etc/alertmanager/config/*.tmpl"
+# What the operator's Prometheus and Alertmanager select objects by.
+_LABELS = {"app.kubernetes.io/name": JOB, "app.kubernetes.io/component": "monitoring"}
+
+
+def build(platform: Platform) -> Files:
+    """A file an object, below `deploy/kubernetes/generated`."""
+    files = {}
+    for path, text in {**alerts.build(platform), **escalation.build(platform)}.items():
+        group = path.rpartition("/")[2].removesuffix(".rules.yml")
+        groups = yaml.load(text, yaml.CSafeLoader)["groups"]
+        files[f"{DIRECTORY}/{group}.prometheusrule.yaml"] = yaml_file(_rule(group, groups))
+    files[f"{DIRECTORY}/{JOB}.servicemonitor.yaml"] = yaml_file(_service_monitor(platform))
+    files[f"{DIRECTORY}/alertmanager.secret.yaml"] = yaml_file(_secret(platform))
+    return files
+
+
+def _rule(group: str, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": _metadata(f"{JOB}-{group}", role="alert-rules"),
+        "spec": {"groups": groups},
+    }
+
+
+def _service_monitor(platform: Platform) -> dict[str, Any]:
+    watched = platform.watched_by
+    endpoint: dict[str, Any] = {
+        "port": "http",
+        "path": "/metrics",
+        "interval": prometheus(watched.scrape_interval),
+        "scrapeTimeout": prometheus(scrape.timeout(watched.scrape_interval)),
+        # The operator adds a label `service`, which some of our metrics have themselves.
+        "honorLabels": True,
+    }
+    if watched.exporter_auth is not None:
+        endpoint["basicAuth"] = {
+            key: {"name": f"{JOB}-metrics-auth", "key": key} for key in ("username", "password")
+        }
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": _metadata(JOB),
+        # The job is the service's name, which is what the rules ask for.
+        "spec": {
+            "selector": {"matchLabels": {"app.kubernetes.io/name": JOB}},
+            "endpoints": [endpoint],
+        },
+    }
+
+
+def _secret(platform: Platform) -> dict[str, Any]:
+    written = routing.document(platform, _TEMPLATES)
+    templates = {path.rpartition("/")[2]: text for path, text in messages.build(platform).items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata("alertmanager-config"),
+        "stringData": {"alertmanager.yaml": yaml_file(written), **templates},
+    }
+
+
+def _metadata(name: str, **labels: str) -> dict[str, Any]:
+    return {"name": name, "namespace": NAMESPACE, "labels": {**_LABELS, **labels}}
