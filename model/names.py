@@ -1,8 +1,8 @@
 """Every metric that rules and dashboards may name: the one catalogue.
 
 Names that users of blackbox_exporter, postgres_exporter and redis_exporter already have on their
-dashboards are kept to the letter. Those of Postgres and Redis are many, and stand in
-`names_postgres.py` and `names_redis.py`.
+dashboards are kept to the letter. Those of Postgres, Redis and the monitored services stand in
+`names_postgres.py`, `names_redis.py` and `names_services.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its 
 from model.metric import Collapse, Metric, MetricType, Scope
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
 from model.names_redis import *  # noqa: F403 - part of this catalogue
+from model.names_services import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
 _T = ("target",)
@@ -195,18 +196,14 @@ WATCHDOG_LAST_RECEIVED = Metric(
     scope=_P,
     collapse=Collapse.MAX,
 )
-RESIDENT_MEMORY = Metric(
-    "process_resident_memory_bytes", _G, "Resident memory.", scope=_P, collapse=Collapse.MAX
-)
-OPEN_FDS = Metric("process_open_fds", _G, "Open file descriptors.", scope=_P, collapse=Collapse.MAX)
 
-# --- the monitored services, Prometheus and Alertmanager ----------------------------------------
+# --- Prometheus itself --------------------------------------------------------------------------
 _S = Scope.SERVICE
 UP = Metric(
     "up",
     _G,
-    "Whether Prometheus could scrape a target.",
-    ("job", "instance"),
+    "Whether Prometheus could scrape a target; those it finds by discovery have a service.",
+    ("job", "instance", "service"),
     scope=_S,
     collapse=Collapse.MAX,
 )
@@ -225,14 +222,6 @@ ALERTS_FOR_STATE = Metric(
     ("alertname", "severity", "service"),
     scope=_S,
     collapse=Collapse.MIN,
-)
-HTTP_REQUESTS = Metric(
-    "http_requests_total",
-    _C,
-    "Requests that a service has answered.",
-    ("method", "route", "status_code", "service"),
-    scope=_S,
-    collapse=Collapse.SUM,
 )
 
 

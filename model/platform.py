@@ -28,8 +28,6 @@ from model.targets import Postgres, Service, Target, url_mistakes
 
 D = TypeVar("D", bound=Declared)
 
-JOB = "monitoring-service"
-SERVICES_JOB = "services"
 # A probe under way is a socket and 25 kB. When everything hangs for a timeout of 3 s, so many are
 # enough for 3,300 targets at an interval of 5 s.
 DEFAULT_PROBES_AT_ONCE = 2000
@@ -162,6 +160,8 @@ def _canonical(value: Any) -> Any:
         return value
     if isinstance(value, (Expr, Decimal)):
         return str(value)
+    if isinstance(value, Metric):
+        return value.name
     return repr(value)
 
 

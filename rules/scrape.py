@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from model.durations import prometheus, seconds
-from model.platform import JOB, SERVICES_JOB, Platform
+from model.jobs import JOB, SERVICES_JOB
+from model.platform import Platform
 from rules.output import Files, yaml_file
 
 PATH = "rules/generated/prometheus.yml"
