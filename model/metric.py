@@ -22,6 +22,7 @@ class Scope(StrEnum):
     OBSERVED = "observed"  # a fact about a target that every replica sees for itself
     PROCESS = "process"  # of one process; replicas differ and each counts
     SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
+    ON_DEMAND = "on demand"  # a fact about a target that /probe tells and /metrics does not
 
 
 class Collapse(StrEnum):

@@ -111,6 +111,46 @@ PROBE_TLS_VERSION_INFO = Metric(
     "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
 )
 
+# --- HTTP and TCP, only in the answers of /probe: blackbox_exporter has them --------------------
+_D = Scope.ON_DEMAND
+PROBE_TIMEOUT = Metric(
+    "probe_timeout_seconds", _G, "How long the probe was allowed to take.", _T, scope=_D
+)
+PROBE_IP_ADDR_HASH = Metric(
+    "probe_ip_addr_hash", _G, "A hash of the address, to see that it has changed.", _T, scope=_D
+)
+PROBE_FAILED_DUE_TO_BYTES = Metric(
+    "probe_failed_due_to_bytes", _G, "Whether bytes that were expected did not come.", _T, scope=_D
+)
+PROBE_HTTP_LAST_MODIFIED = Metric(
+    "probe_http_last_modified_timestamp_seconds",
+    _G,
+    "The answer's Last-Modified, in unix time.",
+    _T,
+    scope=_D,
+)
+PROBE_TLS_CIPHER_INFO = Metric(
+    "probe_tls_cipher_info",
+    _G,
+    "Always 1: the cipher suite in use.",
+    ("target", "cipher"),
+    scope=_D,
+)
+PROBE_SSL_LAST_CHAIN_INFO = Metric(
+    "probe_ssl_last_chain_info",
+    _G,
+    "Always 1: the certificate that the target has shown.",
+    (
+        "target",
+        "fingerprint_sha256",
+        "subject",
+        "issuer",
+        "subjectalternative",
+        "serialnumber",
+    ),
+    scope=_D,
+)
+
 # --- remote JSON documents ----------------------------------------------------------------------
 JSON_VALUE = Metric(
     "monitoring_json_value", _G, "A number read in a remote JSON document.", ("target", "name")
