@@ -45,7 +45,9 @@ class Prometheus(Declared):
     """How Prometheus watches: where the exporter's replicas are, how often, whom it alerts.
 
     `exporters`, `prometheus` and `alertmanagers` are lists of host:port. `exporter_auth` is what
-    Prometheus and Alertmanager show the exporter where its METRICS_BASIC_AUTH is set.
+    Prometheus and Alertmanager show the exporter where its METRICS_BASIC_AUTH is set. `probe_jobs`
+    has each target probed once more, through /probe, under the names and labels that the dashboards
+    and rules of other exporters' users query.
     """
 
     exporters: tuple[str, ...] = ("monitoring-service:3017",)
@@ -56,6 +58,7 @@ class Prometheus(Declared):
     evaluation_interval: Duration = seconds(5)
     # The services' own metrics are many, and no page waits for them.
     services_scrape_interval: Duration = seconds(15)
+    probe_jobs: bool = False
 
 
 class Platform(Declared):

@@ -9,6 +9,7 @@ from model.durations import prometheus
 from model.platform import Platform
 from model.promql import CONFIG_SHA256, Expr
 from rules.output import Files, yaml_file
+from rules.own_series import own_series
 
 
 def build(platform: Platform) -> Files:
@@ -34,7 +35,7 @@ def rules_path(group: str) -> str:
 
 def expression(expr: Expr, platform: Platform) -> str:
     """An expression as Prometheus reads it, with the config's hash put in."""
-    return str(expr).replace(CONFIG_SHA256, platform.sha256)
+    return str(own_series(expr, platform)).replace(CONFIG_SHA256, platform.sha256)
 
 
 def rule_labels(alert: Alert) -> dict[str, str]:
