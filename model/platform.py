@@ -21,7 +21,7 @@ from model.json_target import JsonTarget
 from model.metric import Metric, Scope
 from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity
-from model.promql import Expr, OverRange
+from model.promql import Expr, OverRange, Selector
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, url_mistakes
@@ -297,6 +297,20 @@ def _rates_span_enough_samples(platform: Platform) -> Iterator[Problem]:
                 )
 
 
+def _what_is_told_on_demand_is_asked_for(platform: Platform) -> Iterator[Problem]:
+    """Families that only /probe tells never come to Prometheus without a job that uses it."""
+    if platform.watched_by.broken or platform.watched_by.probe_jobs:
+        return
+    for alert in _sound(platform.alerts):
+        for part in alert.expr.walk():
+            if isinstance(part, Selector) and part.metric.scope is Scope.ON_DEMAND:
+                yield Problem(
+                    f'Alert "{alert.name}": {part.metric.name} is told by /probe only; '
+                    "set watched_by=Prometheus(probe_jobs=True)",
+                    alert.place,
+                )
+
+
 def _own_service_exists(platform: Platform) -> Iterator[Problem]:
     names = [service.name for service in _with(platform.services, "name")]
     if platform.own_service is not None and platform.own_service not in names:
@@ -342,6 +356,7 @@ _CHECKS = (
     _ladder_leads_to_contacts,
     _one_failed_probe_pages_nobody,
     _rates_span_enough_samples,
+    _what_is_told_on_demand_is_asked_for,
     _own_service_exists,
     _sql_metrics_have_names_and_servers,
     _something_is_watched,
