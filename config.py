@@ -35,6 +35,7 @@ from model import (
     hours,
     metrics,
     minutes,
+    missing_metrics,
     observed,
     quantile,
     seconds,
@@ -43,30 +44,37 @@ from model import (
 
 # --- What is watched ----------------------------------------------------------------------------
 # A service's URL is http://<name>:<port>; the environment overrides it (AUTH_SERVICE_URL).
+# `exposes` is what alerts are about: a service that lacks it is reported, not taken for well.
+
+HTTP_SERVER = (metrics.HTTP_REQUESTS, metrics.HTTP_REQUEST_DURATION)
 
 SERVICES = (
-    Service(name="auth-service", port=3000),
-    Service(name="venue-service", port=3001),
+    Service(name="auth-service", port=3000, exposes=HTTP_SERVER),
+    Service(name="venue-service", port=3001, exposes=HTTP_SERVER),
     Service(name="event-service", port=3002),
     Service(name="ticket-service", port=3003),
     Service(name="payment-service", port=3004),
     Service(name="marketplace-service", port=3005),
     Service(name="analytics-service", port=3006),
-    Service(name="notification-service", port=3007),
+    Service(name="notification-service", port=3007, exposes=(metrics.NOTIFICATION_QUEUE_DEPTH,)),
     Service(name="integration-service", port=3008),
     Service(name="compliance-service", port=3009),
-    Service(name="queue-service", port=3010),
+    Service(name="queue-service", port=3010, exposes=(metrics.QUEUE_SIZE,)),
     Service(name="search-service", port=3011),
     Service(name="file-service", port=3012),
     Service(name="blockchain-service", port=3013),
     Service(name="order-service", port=3014),
-    Service(name="minting-service", port=3015),
+    Service(
+        name="minting-service",
+        port=3015,
+        exposes=(metrics.QUEUE_SIZE, metrics.MINTS, metrics.MINTS_FAILED),
+    ),
     Service(name="transfer-service", port=3016),
     # The exporter itself. /status depends on no target, so we are never ill because others are.
     Service(name="monitoring-service", port=3017, path="/status"),
     Service(name="scanning-service", port=3018),
     Service(name="blockchain-indexer", port=3019),
-    Service(name="api-gateway", port=3020),
+    Service(name="api-gateway", port=3020, exposes=HTTP_SERVER),
 )
 
 # What speaks no HTTP, such as a broker or a mail server:
@@ -449,6 +457,26 @@ ALERTS = (
             "Do payments fail? Look at payment-service's errors.",
         ),
         actions=("Tell support and the payment team; wait for the provider.",),
+    ),
+    Alert(
+        name="ServiceMetricsMissing",
+        group="services",
+        expr=missing_metrics(SERVICES),
+        for_=minutes(5),
+        severity="warning",
+        service="{{ $labels.service }}",
+        summary="{{ $labels.service }} does not expose {{ $labels.metric }}",
+        description=(
+            "For 5 minutes Prometheus has had no {{ $labels.metric }} of {{ $labels.service }}: "
+            "alerts and dashboards about it see nothing, which is not that all is well."
+        ),
+        symptoms="A metric that a service should expose has no series.",
+        investigation=(
+            'Can it be scraped? `up{job="services"}` in Prometheus, and its page of targets.',
+            "curl http://<service>:<port>/metrics",
+            "Did its last deployment rename or drop the metric?",
+        ),
+        actions=("Mend the service's /metrics, or say in config.py what it exposes now.",),
     ),
     Alert(
         name="CertificateExpiring",

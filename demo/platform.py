@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,6 +20,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+from model import names
 
 HOST = "127.0.0.1"
 
@@ -29,7 +31,11 @@ TICK_SECONDS = 0.25
 BIND_SECONDS = 5.0
 DROP_SECONDS = 5.0
 
-REQUEST_LABELS = ("method", "route", "status_code")
+# `service` is Prometheus' to add.
+REQUEST_LABELS = tuple(label for label in names.HTTP_REQUESTS.labels if label != "service")
+# What is really answered, besides the simulated traffic; any other path counts as one route.
+REAL_ROUTES = ("/health", "/metrics")
+OTHER_ROUTE = "other"
 ROUTES = (
     ("GET", "/api/v1/items", "200"),
     ("GET", "/api/v1/items/:id", "200"),
@@ -37,25 +43,21 @@ ROUTES = (
 )
 # Seven durations and three routes share no factor, so every route sees every duration.
 DURATIONS_SECONDS = (0.004, 0.009, 0.012, 0.018, 0.035, 0.07, 0.16)
-BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BUCKETS_SECONDS = names.HTTP_REQUEST_DURATION.buckets
 
 
 @dataclass(frozen=True)
 class Extra:
     """One series that only some services expose; its value follows the requests served so far."""
 
-    name: str
-    type: Literal["counter", "gauge"]
-    help: str
+    metric: names.Metric
     value: Callable[[int], float]
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def _queue_size(queue_name: str, least: int, period: int) -> Extra:
     return Extra(
-        name="queue_size",
-        type="gauge",
-        help="Jobs waiting in the queue.",
+        metric=names.QUEUE_SIZE,
         value=lambda served: least + served % period,
         labels=MappingProxyType({"queue_name": queue_name}),
     )
@@ -66,16 +68,11 @@ EXTRAS: Mapping[str, tuple[Extra, ...]] = MappingProxyType(
         "queue-service": (_queue_size("default", 20, 30), _queue_size("webhooks", 5, 12)),
         "minting-service": (
             _queue_size("mints", 10, 20),
-            Extra("mints_total", "counter", "Mints finished.", lambda served: served // 8),
-            Extra("mints_failed_total", "counter", "Mints failed.", lambda served: served // 1600),
+            Extra(names.MINTS, lambda served: served // 8),
+            Extra(names.MINTS_FAILED, lambda served: served // 1600),
         ),
         "notification-service": (
-            Extra(
-                "notification_queue_depth",
-                "gauge",
-                "Notifications waiting to be sent.",
-                lambda served: 3 + served % 9,
-            ),
+            Extra(names.NOTIFICATION_QUEUE_DEPTH, lambda served: 3 + served % 9),
         ),
     }
 )
@@ -101,12 +98,15 @@ class _RequestSeries:
 class Traffic(Collector):
     """What one service has served since it started, as the metric families of `GET /metrics`.
 
-    The n-th request always takes the same route, the same time and the same outcome, so two runs
-    of the demo show the same figures; one request in `REQUESTS_PER_ERROR` ends in a 500.
+    Requests that were really answered are counted with those of simulated users. Of the latter the
+    n-th always takes the same route, the same time and the same outcome, so two runs of the demo
+    show the same figures; one in `REQUESTS_PER_ERROR` ends in a 500.
     """
 
     def __init__(self, extras: Iterable[Extra] = ()) -> None:
         self.served = 0
+        # Families that are left out, by their names without `_total`.
+        self.lost: frozenset[str] = frozenset()
         self._due = 0.0
         self._extras = tuple(extras)
         # Every series exists from the start: a rate over a series born at 1 misses that 1.
@@ -114,7 +114,7 @@ class Traffic(Collector):
             (method, route, outcome): _RequestSeries()
             for method, route, status_code in ROUTES
             for outcome in (status_code, "500")
-        }
+        } | {("GET", route, "200"): _RequestSeries() for route in REAL_ROUTES}
 
     def advance(self, seconds: float) -> None:
         """Serve the requests that fall due in the next so many seconds."""
@@ -122,6 +122,12 @@ class Traffic(Collector):
         while self._due >= 1:
             self._due -= 1
             self._serve_one()
+
+    def count(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request that was really answered; its labels are bounded."""
+        route = path if path in REAL_ROUTES else OTHER_ROUTE
+        labels = (method if method == "GET" else OTHER_ROUTE, route, str(status))
+        self._series.setdefault(labels, _RequestSeries()).observe(seconds)
 
     def _serve_one(self) -> None:
         method, route, status_code = ROUTES[self.served % len(ROUTES)]
@@ -132,11 +138,16 @@ class Traffic(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The families; built from plain numbers, so that no `_created` sample comes along."""
+        return (family for family in self._families() if family.name not in self.lost)
+
+    def _families(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "http_requests_total", "HTTP requests served.", labels=REQUEST_LABELS
+            names.HTTP_REQUESTS.name, names.HTTP_REQUESTS.help, labels=REQUEST_LABELS
         )
         durations = HistogramMetricFamily(
-            "http_request_duration_seconds", "Time to serve a request.", labels=REQUEST_LABELS
+            names.HTTP_REQUEST_DURATION.name,
+            names.HTTP_REQUEST_DURATION.help,
+            labels=REQUEST_LABELS,
         )
         for labels, series in self._series.items():
             requests.add_metric(labels, series.count)
@@ -148,14 +159,17 @@ class Traffic(Collector):
     def _extra_families(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
         for extra in self._extras:
-            family = families.setdefault(extra.name, _family(extra))
-            family.add_sample(extra.name, dict(extra.labels), extra.value(self.served))
+            name = extra.metric.name
+            family = families.setdefault(name, _family(extra))
+            family.add_sample(name, dict(extra.labels), extra.value(self.served))
         yield from families.values()
 
 
 def _family(extra: Extra) -> Metric:
-    kind = CounterMetricFamily if extra.type == "counter" else GaugeMetricFamily
-    return kind(extra.name, extra.help, labels=tuple(extra.labels))
+    metric = extra.metric
+    counts = metric.type is names.MetricType.COUNTER
+    kind = CounterMetricFamily if counts else GaugeMetricFamily
+    return kind(metric.name, metric.help, labels=tuple(extra.labels))
 
 
 @dataclass(frozen=True)
@@ -170,7 +184,7 @@ class SimulatedService:
     """One service: a listening socket of its own, `/health`, `/metrics`, and faults.
 
     Faults add up until `repair` clears them all. `crash`, `hang` and `delay` concern every
-    request; `fail`, `degrade` and `fail_once` concern `/health` only.
+    request; `fail`, `degrade` and `fail_once` concern `/health` only, `lose` `/metrics` only.
     """
 
     def __init__(self, name: str) -> None:
@@ -257,6 +271,10 @@ class SimulatedService:
         """
         self._behaviour = replace(self._behaviour, fails_once=True)
 
+    def lose(self, metric: names.Metric) -> None:
+        """Leave a family out of `/metrics`, as a version of the service that lacks it does."""
+        self._traffic.lost |= {metric.name.removesuffix("_total")}
+
     async def repair(self) -> None:
         """Clear every fault; after a crash, listen on the same port with counters from zero.
 
@@ -276,6 +294,7 @@ class SimulatedService:
 
     def _clear_faults(self) -> None:
         self._behaviour = _Behaviour()
+        self._traffic.lost = frozenset()
         if self._hang is not None:
             self._hang.set()
         self._hang = None
@@ -302,9 +321,16 @@ class SimulatedService:
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         path = request.path if request.method == "GET" else None
         self.health_requests += path == "/health"
+        started = time.perf_counter()
         while self._hang is not None:
             await self._hang.wait()
         await asyncio.sleep(self._behaviour.delay_seconds)
+        answer = self._answer_to(request, path)
+        took = time.perf_counter() - started
+        self._traffic.count(request.method, request.path, answer.status, took)
+        return answer
+
+    def _answer_to(self, request: web.BaseRequest, path: str | None) -> web.Response:
         if path == "/health":
             return self._health(request)
         if path == "/metrics":

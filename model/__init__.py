@@ -3,6 +3,7 @@
 from model import names as metrics
 from model.alerts import Alert
 from model.durations import days, hours, minutes, seconds
+from model.exposed import missing_metrics
 from model.json_target import JsonState, JsonTarget, JsonValue
 from model.maintenance import Maintenance, WeeklyMaintenance
 from model.people import (
@@ -76,6 +77,7 @@ __all__ = [
     "hours",
     "metrics",
     "minutes",
+    "missing_metrics",
     "observed",
     "quantile",
     "rate",

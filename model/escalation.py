@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from model.durations import minutes, prometheus
+from model.jobs import JOB
 from model.names import (
     ALERT_LEDGER_OPEN_ALERTS,
     ALERT_LEDGER_STORE_UP,
@@ -19,7 +20,7 @@ from model.names import (
     ALERTS,
 )
 from model.people import Severity
-from model.platform import JOB, Platform
+from model.platform import Platform
 
 UNACKED_AGE = "alertledger:unacked_age_seconds"
 # The value of the label `escalation` of alerts about the ledger itself.

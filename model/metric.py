@@ -23,6 +23,7 @@ class Scope(StrEnum):
     PROCESS = "process"  # of one process; replicas differ and each counts
     LEDGER = "ledger"  # of the ledger, which every replica reads in one store
     SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
+    ON_DEMAND = "on demand"  # a fact about a target that /probe tells and /metrics does not
 
 
 class Collapse(StrEnum):

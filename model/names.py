@@ -1,8 +1,8 @@
 """Every metric that rules and dashboards may name: the one catalogue.
 
 Names that users of blackbox_exporter, postgres_exporter and redis_exporter already have on their
-dashboards are kept to the letter. Those of Postgres and Redis are many, and stand in
-`names_postgres.py` and `names_redis.py`.
+dashboards are kept to the letter. Those of Postgres, Redis and the monitored services stand in
+`names_postgres.py`, `names_redis.py` and `names_services.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from model.metric import Collapse, Metric, MetricType, Scope
 from model.names_ledger import *  # noqa: F403 - part of this catalogue
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
 from model.names_redis import *  # noqa: F403 - part of this catalogue
+from model.names_services import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
 _T = ("target",)
@@ -125,6 +126,46 @@ PROBE_TLS_VERSION_INFO = Metric(
     "probe_tls_version_info", _G, "Always 1: the version of TLS in use.", ("target", "version")
 )
 
+# --- HTTP and TCP, only in the answers of /probe: blackbox_exporter has them --------------------
+_D = Scope.ON_DEMAND
+PROBE_TIMEOUT = Metric(
+    "probe_timeout_seconds", _G, "How long the probe was allowed to take.", _T, scope=_D
+)
+PROBE_IP_ADDR_HASH = Metric(
+    "probe_ip_addr_hash", _G, "A hash of the address, to see that it has changed.", _T, scope=_D
+)
+PROBE_FAILED_DUE_TO_BYTES = Metric(
+    "probe_failed_due_to_bytes", _G, "Whether bytes that were expected did not come.", _T, scope=_D
+)
+PROBE_HTTP_LAST_MODIFIED = Metric(
+    "probe_http_last_modified_timestamp_seconds",
+    _G,
+    "The answer's Last-Modified, in unix time.",
+    _T,
+    scope=_D,
+)
+PROBE_TLS_CIPHER_INFO = Metric(
+    "probe_tls_cipher_info",
+    _G,
+    "Always 1: the cipher suite in use.",
+    ("target", "cipher"),
+    scope=_D,
+)
+PROBE_SSL_LAST_CHAIN_INFO = Metric(
+    "probe_ssl_last_chain_info",
+    _G,
+    "Always 1: the certificate that the target has shown.",
+    (
+        "target",
+        "fingerprint_sha256",
+        "subject",
+        "issuer",
+        "subjectalternative",
+        "serialnumber",
+    ),
+    scope=_D,
+)
+
 # --- remote JSON documents ----------------------------------------------------------------------
 JSON_VALUE = Metric(
     "monitoring_json_value", _G, "A number read in a remote JSON document.", ("target", "name")
@@ -225,18 +266,14 @@ WATCHDOG_LAST_RECEIVED = Metric(
     scope=_P,
     collapse=Collapse.MAX,
 )
-RESIDENT_MEMORY = Metric(
-    "process_resident_memory_bytes", _G, "Resident memory.", scope=_P, collapse=Collapse.MAX
-)
-OPEN_FDS = Metric("process_open_fds", _G, "Open file descriptors.", scope=_P, collapse=Collapse.MAX)
 
-# --- the monitored services, Prometheus and Alertmanager ----------------------------------------
+# --- Prometheus itself --------------------------------------------------------------------------
 _S = Scope.SERVICE
 UP = Metric(
     "up",
     _G,
-    "Whether Prometheus could scrape a target.",
-    ("job", "instance"),
+    "Whether Prometheus could scrape a target; those it finds by discovery have a service.",
+    ("job", "instance", "service"),
     scope=_S,
     collapse=Collapse.MAX,
 )
@@ -255,14 +292,6 @@ ALERTS_FOR_STATE = Metric(
     ("alertname", "severity", "service"),
     scope=_S,
     collapse=Collapse.MIN,
-)
-HTTP_REQUESTS = Metric(
-    "http_requests_total",
-    _C,
-    "Requests that a service has answered.",
-    ("method", "route", "status_code", "service"),
-    scope=_S,
-    collapse=Collapse.SUM,
 )
 
 

@@ -23,7 +23,7 @@ from model.maintenance import Maintenance, WeeklyMaintenance
 from model.metric import Metric, Scope
 from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity, Webhook
-from model.promql import Expr, OverRange
+from model.promql import Expr, OverRange, Selector
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, TcpService, url_mistakes
@@ -32,8 +32,6 @@ from model.versions import version_mistakes
 
 D = TypeVar("D", bound=Declared)
 
-JOB = "monitoring-service"
-SERVICES_JOB = "services"
 # A probe under way is a socket and 25 kB. When everything hangs for a timeout of 3 s, so many are
 # enough for 3,300 targets at an interval of 5 s.
 DEFAULT_PROBES_AT_ONCE = 2000
@@ -51,7 +49,9 @@ class Prometheus(Declared):
     """How Prometheus watches: where the exporter's replicas are, how often, whom it alerts.
 
     `exporters`, `prometheus` and `alertmanagers` are lists of host:port. `exporter_auth` is what
-    Prometheus and Alertmanager show the exporter where its METRICS_BASIC_AUTH is set.
+    Prometheus and Alertmanager show the exporter where its METRICS_BASIC_AUTH is set. `probe_jobs`
+    has each target probed once more, through /probe, under the names and labels that the dashboards
+    and rules of other exporters' users query.
     """
 
     exporters: tuple[str, ...] = ("monitoring-service:3017",)
@@ -62,6 +62,7 @@ class Prometheus(Declared):
     evaluation_interval: Duration = seconds(5)
     # The services' own metrics are many, and no page waits for them.
     services_scrape_interval: Duration = seconds(15)
+    probe_jobs: bool = False
     # The oldest versions that what is generated has to load in.
     oldest_prometheus: str = "2.42"
     oldest_alertmanager: str = "0.25"
@@ -224,6 +225,8 @@ def _canonical(value: Any) -> Any:
         return value
     if isinstance(value, (Expr, Decimal)):
         return str(value)
+    if isinstance(value, Metric):
+        return value.name
     return repr(value)
 
 
@@ -358,6 +361,20 @@ def _rates_span_enough_samples(platform: Platform) -> Iterator[Problem]:
                 )
 
 
+def _what_is_told_on_demand_is_asked_for(platform: Platform) -> Iterator[Problem]:
+    """Families that only /probe tells never come to Prometheus without a job that uses it."""
+    if platform.watched_by.broken or platform.watched_by.probe_jobs:
+        return
+    for alert in _sound(platform.alerts):
+        for part in alert.expr.walk():
+            if isinstance(part, Selector) and part.metric.scope is Scope.ON_DEMAND:
+                yield Problem(
+                    f'Alert "{alert.name}": {part.metric.name} is told by /probe only; '
+                    "set watched_by=Prometheus(probe_jobs=True)",
+                    alert.place,
+                )
+
+
 def _own_service_exists(platform: Platform) -> Iterator[Problem]:
     names = [service.name for service in _with(platform.services, "name")]
     if platform.own_service is not None and platform.own_service not in names:
@@ -422,6 +439,7 @@ _CHECKS = (
     _ladder_leads_to_contacts,
     _one_failed_probe_pages_nobody,
     _rates_span_enough_samples,
+    _what_is_told_on_demand_is_asked_for,
     _own_service_exists,
     _sql_metrics_have_names_and_servers,
     _maintenance_is_of_targets,

@@ -14,6 +14,7 @@ from pydantic import model_validator
 from model.conditions import HeaderCondition, JsonCondition, header_mistakes, regexp_mistakes
 from model.declared import Declared, refused
 from model.durations import Duration, prometheus, seconds
+from model.metric import Metric, Scope
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
@@ -227,7 +228,8 @@ class Service(HttpTarget):
 
     `port` is short for `url="http://<name>:<port>"`. It is up when the answer has one of
     `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
-    down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics.
+    down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics; `exposes` are
+    metrics that it has to have there, so that one which lacks them is told from one without errors.
     """
 
     kind: ClassVar[str] = "http"
@@ -236,6 +238,7 @@ class Service(HttpTarget):
     url: str = ""
     path: str = "/health"
     metrics_path: str | None = "/metrics"
+    exposes: tuple[Metric, ...] = ()
     up: tuple[str, ...] = ("healthy", "ok", "ready")
     degraded: tuple[str, ...] = ("degraded",)
     # None: whatever has answered is what counts (the status code alone), without a JSON body.
@@ -258,6 +261,13 @@ class Service(HttpTarget):
             mistakes.append("path: must start with /")
         if self.metrics_path is not None and not self.metrics_path.startswith("/"):
             mistakes.append("metrics_path: must start with /")
+        if self.metrics_path is None and self.exposes:
+            mistakes.append("exposes: give a metrics_path, or Prometheus cannot see them")
+        mistakes.extend(
+            f"exposes: {metric.name} is not a metric of services"
+            for metric in self.exposes
+            if metric.scope is not Scope.SERVICE or "service" not in metric.labels
+        )
         if both := sorted(set(self.up) & set(self.degraded)):
             mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
         return mistakes

@@ -13,6 +13,7 @@ from rules.inhibition import dependency_labels
 from rules.limits import refuse_too_many, within_limits
 from rules.maintenance import outside_maintenance
 from rules.output import Files, yaml_file
+from rules.own_series import own_series
 
 # The dashboard that messages lead to.
 OVERVIEW_UID = "monitoring-overview"
@@ -41,9 +42,9 @@ def rules_path(group: str) -> str:
     return f"rules/generated/{group}.rules.yml"
 
 
-def expression(expr: Expr | str, platform: Platform) -> str:
+def expression(expr: Expr, platform: Platform) -> str:
     """An expression as Prometheus reads it, with the config's hash put in."""
-    return str(expr).replace(CONFIG_SHA256, platform.sha256)
+    return str(own_series(expr, platform)).replace(CONFIG_SHA256, platform.sha256)
 
 
 def rule_labels(alert: Alert, platform: Platform) -> dict[str, str]:
@@ -81,7 +82,7 @@ def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]
 def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "alert": alert.name,
-        "expr": expression(outside_maintenance(alert), platform),
+        "expr": outside_maintenance(alert, expression(alert.expr, platform)),
     }
     if alert.for_:
         rule["for"] = prometheus(alert.for_)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from model.platform import Platform
 from rules.output import Files
+from rules.own_series import own_queries
 
 OVERVIEW = "grafana/dashboards/overview.json"
 
@@ -15,4 +16,4 @@ def build(platform: Platform) -> Files:
     # Grafana's SDK takes 130 ms to import, which a mistake in the config need not wait for.
     from rules.dashboards_overview import build_overview
 
-    return {OVERVIEW: build_overview(platform)}
+    return {OVERVIEW: own_queries(build_overview(platform), platform)}

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from model.durations import prometheus
-from model.platform import JOB, Platform
+from model.jobs import JOB
+from model.platform import Platform
 from rules import alerts, escalation, messages, routing, scrape
 from rules.output import Files, yaml_file
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from model.durations import prometheus, seconds
-from model.platform import JOB, SERVICES_JOB, Platform
+from model.jobs import JOB, PROBE_JOBS, SERVICES_JOB
+from model.platform import Platform
 from rules.output import Files, yaml_file
 
 PATH = "rules/generated/prometheus.yml"
@@ -50,6 +51,33 @@ def _jobs(platform: Platform) -> list[dict[str, Any]]:
         },
         {"job_name": "prometheus", **_static(watched.prometheus)},
         {"job_name": "alertmanager", **_static(watched.alertmanagers)},
+        *_probe_jobs(platform),
+    ]
+
+
+def _probe_jobs(platform: Platform) -> list[dict[str, Any]]:
+    """A job a kind that is scraped through /probe, as the kind's own exporter would be."""
+    watched = platform.watched_by
+    if not watched.probe_jobs:
+        return []
+    interval = watched.services_scrape_interval
+    return [
+        {
+            "job_name": job,
+            "metrics_path": "/probe",
+            "scrape_interval": prometheus(interval),
+            "scrape_timeout": prometheus(timeout(interval)),
+            **basic_auth(platform),
+            **_static(names),
+            "relabel_configs": [
+                {"source_labels": ["__address__"], "target_label": "__param_target"},
+                {"source_labels": ["__param_target"], "target_label": "instance"},
+                # One replica is enough: this is for people who look, not for what pages.
+                {"target_label": "__address__", "replacement": watched.exporters[0]},
+            ],
+        }
+        for kind, job in PROBE_JOBS.items()
+        if (names := tuple(target.name for target in platform.targets if target.kind == kind))
     ]
 
 

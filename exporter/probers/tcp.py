@@ -91,7 +91,7 @@ class TcpProber:
         security = None
         if self._tls is not None:
             security = Security(self._network.contexts.get(self._tls), self._server_name)
-        return Connection(
+        return self._network.connection(
             self._network.poller(),
             asyncio.get_running_loop().create_future(),
             _Expectation(self._expect, self._limit) if self._expect is not None else None,

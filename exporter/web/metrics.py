@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
+from dataclasses import replace
 
 from aiohttp import web
 
+from exporter.conversation import blackbox
+from exporter.conversation.connection import RecordingNetwork
+from exporter.conversation.recorder import Recorder, recorded_by
 from exporter.exposition import CONTENT_TYPE, join, probe_page
 from exporter.service import Service
-from exporter.web.access import require_scraper
+from exporter.web.access import require_loopback, require_scraper
 from exporter.web.keys import SERVICE
 from model.declared import suggestion
 from model.names import MAINTENANCE, PROBES, TARGET_INFO, Scope, catalogue
@@ -86,6 +90,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 async def _probe(request: web.Request) -> web.Response:
+    """One probe as blackbox_exporter answers it; `debug=true` tells its whole conversation."""
     service = request.app[SERVICE]
     name = request.query.get("target", "")
     target = service.loaded.target(name)
@@ -95,13 +100,26 @@ async def _probe(request: web.Request) -> web.Response:
             text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}; '
             "targets are given by name, never by URL"
         )
-    prober = service.loaded.make_prober(target, service.network)
+    debug = request.query.get("debug") == "true"
+    if debug:
+        require_loopback(request)
     timeout = _deadline(request, target.timeout.total_seconds())
-    try:
-        result = await service.runner.probe(prober, timeout)
-    finally:
-        await prober.close()
-    return web.Response(body=probe_page(result), headers={"Content-Type": CONTENT_TYPE})
+    recorder = Recorder()
+    prober = service.loaded.make_prober(target, RecordingNetwork(service.network, recorder))
+    with recorded_by(recorder if debug else None):
+        try:
+            result = await service.runner.probe(prober, timeout)
+        finally:
+            await prober.close()
+    more = blackbox.samples(target, recorder, timeout)
+    page = probe_page(replace(result, samples=(*result.samples, *more)))
+    if debug:
+        # Loads what tells every protocol, which a service that is never asked need not hold.
+        from exporter.conversation.text import Probed, tell
+
+        probed = Probed(target, service.loaded.urls[name], timeout, result, page.decode())
+        return web.Response(text=tell(probed, recorder), headers={"Cache-Control": "no-store"})
+    return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
 
 def _deadline(request: web.Request, own: float) -> float:

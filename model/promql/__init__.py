@@ -9,6 +9,7 @@ true (`rules/series/`).
 from model.promql.aggregation import Aggregate, Count, HistogramQuantile, observed, quantile
 from model.promql.arithmetic import OrZero, TimeUntil
 from model.promql.base import Comparison, Expr, Number, Threshold
+from model.promql.named import Named
 from model.promql.ranges import OverRange, rate
 from model.promql.selectors import (
     CONFIG_SHA256,
@@ -19,7 +20,7 @@ from model.promql.selectors import (
     quoted,
     select,
 )
-from model.promql.sets import Always, Unless
+from model.promql.sets import Always, Or, Unless
 
 __all__ = [
     "CONFIG_SHA256",
@@ -32,7 +33,9 @@ __all__ = [
     "HistogramQuantile",
     "Match",
     "Matcher",
+    "Named",
     "Number",
+    "Or",
     "OrZero",
     "OverRange",
     "Selector",

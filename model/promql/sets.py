@@ -35,6 +35,26 @@ class Unless(Expr):
 
 
 @dataclass(frozen=True)
+class Or(Expr):
+    """Results of both sides; the left one's where both have one with the same labels."""
+
+    precedence: ClassVar[int] = SETS
+    left: Expr
+    right: Expr
+
+    def __post_init__(self) -> None:
+        if self.left.labels != self.right.labels:
+            report(f"or: {self.left} and {self.right} have different labels")
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        return self.left.labels
+
+    def __str__(self) -> str:
+        return f"{operand(self.left, self)} or {operand(self.right, self)}"
+
+
+@dataclass(frozen=True)
 class Always(Expr):
     """Always one result: the condition of an alert that is never to stop."""
 

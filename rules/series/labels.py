@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import singledispatch
 
-from model.promql import CONFIG_SHA256, Aggregate, Always, Count, Expr, Match, OrZero, Selector
+from model.promql import (
+    CONFIG_SHA256,
+    Aggregate,
+    Always,
+    Count,
+    Expr,
+    Match,
+    Named,
+    Or,
+    OrZero,
+    Selector,
+)
 from model.raw import Fires, Raw
 from rules.series.feed import Feed, Labels
 
@@ -47,14 +58,35 @@ def _(_expr: Expr, _feed: Feed) -> list[Labels]:
     return [{}]
 
 
+@_results.register
+def _(expr: Or, feed: Feed) -> list[Labels]:
+    return [*_results(expr.left, feed), *_results(expr.right, feed)]
+
+
+@_results.register
+def _(expr: Named, feed: Feed) -> list[Labels]:
+    return [{**labels, expr.label: expr.value} for labels in _results(expr.inner, feed)]
+
+
 def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
     """One label set a subject and replica; the second of each pair is the subject."""
     subjects = feed.subjects(selector) if "target" in selector.metric.labels else [""]
     return [
-        (_labels(selector, subject, replica, feed), subject)
+        ({**_labels(selector, subject, replica, feed), **chosen}, subject)
         for position, subject in enumerate(subjects)
         for replica in _probed_by(position, feed)
+        for chosen in _alternatives(selector)
     ]
+
+
+def _alternatives(selector: Selector) -> list[Labels]:
+    """The values of a label that a matcher lists, such as `service=~"shop|web"`."""
+    listed = [matcher for matcher in selector.matchers if matcher.match is Match.REGEX]
+    found: list[Labels] = [{}]
+    for matcher in listed:
+        values = matcher.value.split("|")
+        found = [{**chosen, matcher.label: value} for chosen in found for value in values]
+    return found
 
 
 def _probed_by(position: int, feed: Feed) -> Sequence[str]:

@@ -15,6 +15,8 @@ from model.promql import (
     Expr,
     HistogramQuantile,
     Match,
+    Named,
+    Or,
     OrZero,
     OverRange,
     Selector,
@@ -110,6 +112,16 @@ def _(expr: Unless, value: Decimal, feed: Feed) -> list[Series]:
 
 
 @_series.register
+def _(expr: Or, value: Decimal, feed: Feed) -> list[Series]:
+    return _once([*_series(expr.left, value, feed), *_series(expr.right, value, feed)])
+
+
+@_series.register
+def _(expr: Named, value: Decimal, feed: Feed) -> list[Series]:
+    return _series(expr.inner, value, feed)
+
+
+@_series.register
 def _(_expr: Always, _value: Decimal, _feed: Feed) -> list[Series]:
     return []
 
@@ -142,3 +154,13 @@ def _(expr: Selector, feed: Feed) -> list[Series]:
 def _(expr: Unless, feed: Feed) -> list[Series]:
     """Every result of the left side has its counterpart on the right."""
     return _series(expr.left, Decimal(1), feed) + _series(expr.right, Decimal(1), feed)
+
+
+@_missing.register
+def _(expr: Or, feed: Feed) -> list[Series]:
+    return _once([*_missing(expr.left, feed), *_missing(expr.right, feed)])
+
+
+def _once(found: list[Series]) -> list[Series]:
+    """Series without those that two parts of an expression both ask for."""
+    return list({fed.notation(): fed for fed in found}.values())

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo import platform as demo_platform
 from demo.platform import EXTRAS, Platform, SimulatedService, Traffic
+from model import names
 
 NAMES = ("auth-service", "minting-service", "notification-service", "queue-service")
 DEADLINE = 5.0
@@ -332,6 +333,34 @@ class TestMetrics:
         served = service._traffic.served
         service.advance(100)
         assert service._traffic.served == served
+
+    async def test_what_is_really_answered_is_counted(
+        self, platform: Platform, http: aiohttp.ClientSession
+    ) -> None:
+        service = platform.services["auth-service"]
+        service.fail(503)
+        for path in ("/health", "/health", "/nowhere"):
+            async with http.get(f"{service.url}{path}") as response:
+                await response.read()
+        async with http.get(f"{service.url}/metrics") as response:
+            text = await response.text()
+        for labels, count in (
+            ('method="GET",route="/health",status_code="503"', 2),
+            ('method="GET",route="/health",status_code="200"', 0),
+            ('method="GET",route="other",status_code="404"', 1),
+        ):
+            assert f"http_requests_total{{{labels}}} {count:.1f}" in text
+            assert f"http_request_duration_seconds_count{{{labels}}} {count:.1f}" in text
+
+    async def test_a_family_can_be_lost_until_it_is_repaired(
+        self, platform: Platform, http: aiohttp.ClientSession
+    ) -> None:
+        service = platform.services["auth-service"]
+        service.lose(names.HTTP_REQUESTS)
+        service.lose(names.HTTP_REQUEST_DURATION)
+        assert await samples(http, service) == {}
+        await service.repair()
+        assert "http_requests_total" in await samples(http, service)
 
     @pytest.mark.parametrize(
         ("name", "metrics"),

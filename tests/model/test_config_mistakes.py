@@ -410,6 +410,11 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         ["spans less than four scrapes, 15s apart; write at least 1m"],
     ),
     (
+        "a metric that no job brings",
+        comparing('observed(metrics.PROBE_IP_ADDR_HASH) < "0.5"'),
+        ["probe_ip_addr_hash is told by /probe only; set watched_by=Prometheus(probe_jobs=True)"],
+    ),
+    (
         "a label in a matcher that the metric lacks",
         comparing('observed(metrics.PG_UP, databse="x") < "0.5"'),
         ['pg_up has no label "databse"'],

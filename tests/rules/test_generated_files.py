@@ -102,7 +102,7 @@ def test_yaml_is_read_back_as_it_was_meant() -> None:
 def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Files]:
     """The files of config.py, and of the same with one more line."""
     text = (ROOT / "config.py").read_text()
-    last = '    Service(name="api-gateway", port=3020),\n'
+    last = '    Service(name="api-gateway", port=3020, exposes=HTTP_SERVER),\n'
     assert last in text
     more = text.replace(last, last + '    Service(name="loyalty-service", port=3021),\n')
     file = tmp_path_factory.mktemp("grown") / "config.py"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
+from exporter.probers.http.connection import Connection
 from exporter.probers.http.poller import Poller
 from exporter.probers.http.resolve import Resolver
 from exporter.probers.http.tls import Contexts
@@ -20,6 +22,8 @@ class Network:
     def __init__(self, resolver: Resolver | None = None) -> None:
         self.resolver = resolver or Resolver()
         self.contexts = Contexts()
+        # Makes connections: of a probe that is recorded, ones that note what is said.
+        self.connection: Callable[..., Connection] = Connection
         self._poller: Poller | None = None
 
     def poller(self) -> Poller:

@@ -181,7 +181,7 @@ class HttpProber:
     def _connection(
         self, answer: Response, payload: bytes, security: Security | None, *, keep: bool
     ) -> Connection:
-        return Connection(
+        return self._network.connection(
             self._network.poller(),
             asyncio.get_running_loop().create_future(),
             answer,

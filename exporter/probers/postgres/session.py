@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
+from exporter.conversation.postgres import note_connected, note_connecting, noted_query
+from exporter.conversation.recorder import recording
 from exporter.probers.failure import ProbeFailure, clean
 from exporter.probers.result import Reason
 
@@ -41,9 +43,12 @@ async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[
 
     Raises ProbeFailure.
     """
+    recorder = recording()
+    if recorder is not None:
+        note_connecting(recorder, url)
     try:
         async with asyncio.timeout_at(deadline):
-            return await AsyncConnection.connect(
+            connection = await AsyncConnection.connect(
                 url,
                 autocommit=True,
                 application_name="monitoring-service",
@@ -58,6 +63,9 @@ async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[
         ) from None
     except psycopg.Error as error:
         raise _connect_failure(error) from None
+    if recorder is not None:
+        note_connected(recorder, connection)
+    return connection
 
 
 async def query(
@@ -103,7 +111,9 @@ async def query(
 
 
 async def _execute(connection: AsyncConnection[Any], statement: str) -> AsyncCursor[Any]:
-    return await connection.cursor().execute(statement.encode())
+    answer = connection.cursor().execute(statement.encode())
+    recorder = recording()
+    return await (answer if recorder is None else noted_query(recorder, statement, answer))
 
 
 def _text(error: Exception) -> str:

@@ -73,7 +73,7 @@ class Link:
         if self._tls is not None:
             security = Security(self._network.contexts.get(self._tls), self._server_name)
         future = asyncio.get_running_loop().create_future()
-        return Connection(self._network.poller(), future, replies, payload, security)
+        return self._network.connection(self._network.poller(), future, replies, payload, security)
 
 
 class Address:
