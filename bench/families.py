@@ -25,7 +25,7 @@ _LABEL = re.compile(r'(\w+)="(?:[^"\\]|\\.)*"')
 # Of the program and of Go, not of what it watches.
 _FOREIGN = ("go_", "process_", "promhttp_")
 _PARTS = ("_bucket", "_sum", "_count")
-_LARGE = "CREATE TABLE large AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) AS n"
+_LARGE = "CREATE TABLE large AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) AS n;"
 
 
 class DefaultPostgresExporter(PostgresExporter):
@@ -81,7 +81,7 @@ def _of_postgres(directory: Path) -> Iterator[dict[str, tuple[str, tuple[str, ..
     settings["max_slot_wal_keep_size"] = "1GB"
     with Postgres(settings=settings) as server:
         server.execute(
-            f"{_LARGE}; DELETE FROM large WHERE n % 2 = 0; CREATE INDEX ON large (n);"
+            _LARGE + "DELETE FROM large WHERE n % 2 = 0; CREATE INDEX ON large (n);"
             "SELECT pg_create_logical_replication_slot('logical', 'test_decoding');"
             "SELECT pg_create_physical_replication_slot('physical', true); SELECT pg_switch_wal()"
         )
@@ -132,8 +132,10 @@ def main() -> None:
             together: dict[str, tuple[str, tuple[str, ...]]] = {}
             for some in found(Path(place) / kind):
                 together |= {name: one for name, one in some.items() if name not in together}
-            lines = [f"{name} {type_} {' '.join(labels)}".rstrip() for name, (type_, labels) in
-                     sorted(together.items())]
+            lines = [
+                f"{name} {type_} {' '.join(labels)}".rstrip()
+                for name, (type_, labels) in sorted(together.items())
+            ]
             text = f"# python -m bench.families: {kind}_exporter's name, type and labels\n"
             (DIRECTORY / f"{kind}.txt").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
-
-from psycopg import AsyncConnection
+from collections.abc import Sequence
 
 from exporter.probers.failure import ProbeFailure
+from exporter.probers.http.clock import now
 from exporter.probers.http.network import Network
 from exporter.probers.postgres.collection import Collection
 from exporter.probers.postgres.collectors import COLLECTORS
 from exporter.probers.postgres.round_trips import RoundTrips
 from exporter.probers.postgres.session import connect
+from exporter.probers.postgres.views import Views
 from exporter.probers.postgres.visitor import Visitor
-from exporter.probers.result import Health, ProbeResult, Sample
+from exporter.probers.result import Block, Blocks, Health, ProbeResult, Sample
 from model import names
 from model.targets import Postgres
 
@@ -44,75 +44,77 @@ class PostgresProber:
         self._round_trips = RoundTrips()
         self._visitor = Visitor(url, self._network, self._round_trips)
         self._collection = Collection(COLLECTORS)
-        self._kept: AsyncConnection[Any] | None = None
+        self._kept: Views | None = None
         self._kept_since = 0.0
+        self._probes = 0
 
     async def probe(self, timeout: float) -> ProbeResult:
         """Connect, time a trivial query, run the collectors; `timeout` is in seconds."""
-        started = time.perf_counter()
-        deadline = asyncio.get_running_loop().time() + timeout
-        samples: list[Sample] = []
+        started = now()
+        found: Sequence[Block] = ()
         reason = None
         try:
             leave = await self._visitor.visit(timeout)
             try:
-                await self._read_views(deadline, timeout, samples)
+                found = await self._read_views(started + timeout)
             finally:
                 leave()
             detail = self._collection.complaints
         except ProbeFailure as failure:
             # The failure itself would hold this frame, the connection, and so its socket.
             reason, detail = failure.reason, failure.detail
-        samples.append(Sample(names.PG_UP, (), float(reason is None)))
-        samples.append(Sample(names.PG_LAST_SCRAPE_ERROR, (), float(bool(detail))))
-        samples.append(self._round_trips.sample())
+        self._probes += 1
+        duration = now() - started
+        own = (
+            Sample(names.PG_UP, (), float(reason is None)),
+            Sample(names.PG_LAST_SCRAPE_ERROR, (), float(bool(detail))),
+            Sample(names.PG_LAST_SCRAPE_DURATION, (), duration),
+            Sample(names.PG_SCRAPES, (), self._probes),
+            self._round_trips.sample(),
+        )
         return ProbeResult(
             health=Health.HEALTHY if reason is None else Health.UNHEALTHY,
-            duration=time.perf_counter() - started,
+            duration=duration,
             ended_at=time.time(),
             reason=reason,
             detail=detail,
-            samples=tuple(samples),
+            samples=Blocks.of((own, *found)),
         )
 
     async def close(self) -> None:
         """Close the connection that is kept."""
         kept, self._kept = self._kept, None
         if kept is not None:
-            await kept.close()
+            kept.close()
         if self._owns_network:
             self._network.close()
 
-    async def _read_views(self, deadline: float, timeout: float, samples: list[Sample]) -> None:
-        """Fill in the samples. Raises ProbeFailure."""
-        if await self._on_kept(deadline, samples):
-            return
-        fresh = await connect(self._url, deadline, timeout)
-        try:
-            await self._collection.run(fresh, deadline, samples)
-            self._kept, self._kept_since = fresh, time.monotonic()
-        finally:
-            if fresh is not self._kept:
-                await fresh.close()
-
-    async def _on_kept(self, deadline: float, samples: list[Sample]) -> bool:
-        """Whether the kept connection could be used. One that is lost or too old is closed.
-
-        What a restart, an idle timeout or a forgetful router has cut says nothing about now: a
-        new one takes its place.
-        """
+    async def _read_views(self, deadline: float) -> Sequence[Block]:
+        """The samples of the collectors. Raises ProbeFailure."""
         kept, self._kept = self._kept, None
-        if kept is None:
-            return False
-        found: list[Sample] = []
+        if kept is not None:
+            try:
+                if time.monotonic() - self._kept_since < _MAX_AGE:
+                    found = await self._collection.run(kept, deadline)
+                    self._kept = kept
+                    return found
+            except ProbeFailure:
+                # What a restart, an idle timeout or a forgetful router has cut says nothing about
+                # now: a new one takes its place.
+                pass
+            finally:
+                if self._kept is None:
+                    kept.close()
+        return await self._on_new(deadline)
+
+    async def _on_new(self, deadline: float) -> Sequence[Block]:
+        left = deadline - now()
+        at = asyncio.get_running_loop().time() + left
+        views = Views(await connect(self._url, at, left), self._network.poller())
         try:
-            if time.monotonic() - self._kept_since < _MAX_AGE:
-                await self._collection.run(kept, deadline, found)
-                self._kept = kept
-        except ProbeFailure:
-            return False
+            found = await self._collection.run(views, deadline)
+            self._kept, self._kept_since = views, time.monotonic()
+            return found
         finally:
-            if self._kept is None:
-                await kept.close()
-        samples.extend(found)
-        return self._kept is not None
+            if views is not self._kept:
+                views.close()

@@ -7,6 +7,7 @@ import errno
 import select
 import socket
 import ssl
+from contextlib import suppress
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.clock import now
@@ -94,11 +95,9 @@ class Visit:
         self._sock = None
         self._poller.forget(self._fd)
         if self.answered_at:
-            try:
+            # It may have gone first.
+            with suppress(OSError):
                 sock.send(TERMINATE)
-            except OSError:
-                # It has gone first.
-                pass
         sock.close()
 
     # --- for the poller -------------------------------------------------------------------------

@@ -33,7 +33,7 @@ class Visitor:
         self._round_trips = round_trips
         self._place = Place.of(url)
         self._keys: Keys | None = None
-        self._literal = self._place and literal(self._place.host, self._place.port)
+        self._literal = literal(self._place.host, self._place.port) if self._place else None
 
     async def visit(self, timeout: float) -> Leave:
         """Connect, log in, ask a trivial query; `timeout` is in seconds. Raises ProbeFailure.
