@@ -90,7 +90,7 @@ def _of_postgres(directory: Path) -> Iterator[dict[str, tuple[str, tuple[str, ..
             standby.follow(server, slot="standby")
             with standby, _vacuuming(server):
                 for name, watched in (("primary", server), ("standby", standby)):
-                    with DefaultPostgresExporter(directory / name, watched) as peer:
+                    with DefaultPostgresExporter(directory / name, watched.dsn()) as peer:
                         time.sleep(2)
                         yield _scraped(peer)
         finally:

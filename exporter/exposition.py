@@ -119,43 +119,71 @@ class Renderer:
 class _Part:
     """The lines of one block."""
 
-    __slots__ = ("_block", "_found", "_known")
+    __slots__ = ("_block", "_found", "_lines", "_places", "_starts")
 
     def __init__(self) -> None:
         self._block: Block = ()
+        # Of each sample: what stands before its number, and its line.
+        self._starts: list[str] = []
+        self._lines: list[bytes] = []
+        # Of each family: which samples are its, and their lines joined.
+        self._places: dict[str, list[int]] = {}
         self._found: dict[str, bytes] = {}
-        # By name and labels: the sample, what stands before its number, and its line.
-        self._known: dict[tuple[str, tuple[str, ...]], tuple[Sample, str, bytes]] = {}
 
-    def fragments(self, block: Block, prefix: str) -> dict[str, bytes]:
-        if block is self._block:
+    def fragments(self, block: Block, prefix: str) -> Fragments:
+        last = self._block
+        if block is last:
             return self._found
-        known = self._known
-        current: dict[tuple[str, tuple[str, ...]], tuple[Sample, str, bytes]] = {}
-        lines: dict[str, list[bytes]] = {}
-        for sample in block:
-            name = sample.metric.name
-            key = (name, sample.labels)
-            before = known.get(key)
-            if before is None or before[0] is not sample:
-                before = _rendered(sample, before, prefix)
-            current[key] = before
-            if name in lines:
-                lines[name].append(before[2])
-            else:
-                lines[name] = [before[2]]
-        self._known, self._block = current, block
-        self._found = {name: b"".join(some) for name, some in lines.items()}
+        # Most blocks have the series of the one before, in their places.
+        self._block = ()
+        if len(block) != len(last) or not self._update(block, last, prefix):
+            self._make(block, last, prefix)
+        self._block = block
         return self._found
 
+    def _update(self, block: Block, last: Block, prefix: str) -> bool:
+        """Render the samples that have changed; False if they are not those of the same series."""
+        starts, lines = self._starts, self._lines
+        changed = set()
+        for place, (sample, before) in enumerate(zip(block, last, strict=True)):
+            if sample is before:
+                continue
+            metric = sample.metric
+            if metric is not before.metric or sample.labels != before.labels:
+                return False
+            if metric.type is MetricType.HISTOGRAM:
+                lines[place] = render_sample(sample, prefix, 1)
+            else:
+                lines[place] = f"{starts[place]} {number(sample.value)}\n".encode()
+            changed.add(metric.name)
+        for name in changed:
+            places = self._places[name]
+            text = lines[places[0]]
+            self._found[name] = (
+                text if len(places) == 1 else b"".join([lines[place] for place in places])
+            )
+        return True
 
-def _rendered(
-    sample: Sample, before: tuple[Sample, str, bytes] | None, prefix: str
-) -> tuple[Sample, str, bytes]:
-    if sample.metric.type is MetricType.HISTOGRAM:
-        return sample, "", render_sample(sample, prefix, 1)
-    start = line_start(sample, prefix, 1) if before is None else before[1]
-    return sample, start, f"{start} {number(sample.value)}\n".encode()
+    def _make(self, block: Block, last: Block, prefix: str) -> None:
+        """Render a block of other series than the last one, but of many that are the same."""
+        known = {
+            (sample.metric.name, sample.labels): start
+            for sample, start in zip(last, self._starts, strict=False)
+        }
+        self._starts, self._lines, self._places = [], [], {}
+        for place, sample in enumerate(block):
+            metric = sample.metric
+            start = known.get((metric.name, sample.labels)) or line_start(sample, prefix, 1)
+            self._starts.append(start)
+            if metric.type is MetricType.HISTOGRAM:
+                self._lines.append(render_sample(sample, prefix, 1))
+            else:
+                self._lines.append(f"{start} {number(sample.value)}\n".encode())
+            self._places.setdefault(metric.name, []).append(place)
+        self._found = {
+            name: b"".join([self._lines[place] for place in places])
+            for name, places in self._places.items()
+        }
 
 
 def fragments(samples: Iterable[Sample], target: str) -> dict[str, bytes]:

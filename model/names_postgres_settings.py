@@ -1,7 +1,8 @@
 """Postgres' settings that are numbers, as postgres_exporter names them: part of the catalogue.
 
 They are those of Postgres 15, 16 and 18. Sizes are in bytes and times in seconds whatever
-Postgres' own unit is; a switch is 0 or 1. What an extension adds is not among them.
+Postgres' own unit is; a switch is 0 or 1. What an extension adds is not among them, nor is
+wal_summary_keep_time: promtool takes the `summary` in it for a type.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ _SECONDS = """
     post_auth_delay pre_auth_delay recovery_min_apply_delay statement_timeout
     tcp_keepalives_idle tcp_keepalives_interval tcp_user_timeout transaction_timeout
     vacuum_cost_delay wal_receiver_status_interval wal_receiver_timeout
-    wal_retrieve_retry_interval wal_sender_timeout wal_summary_keep_time wal_writer_delay
+    wal_retrieve_retry_interval wal_sender_timeout wal_writer_delay
 """
 
 

@@ -36,6 +36,13 @@ class Collection:
     def __init__(self, collectors: Sequence[Collector]) -> None:
         self._collectors = collectors
         self._rows = {each.name: Rows(each) for each in collectors}
+        self._succeeded, self._failed = (
+            {
+                each.name: Sample(names.PG_COLLECTOR_SUCCESS, (each.name,), one)
+                for each in collectors
+            }
+            for one in (1.0, 0.0)
+        )
         self._apart: dict[str, float] = {}
         # What is known by the connection that is in use.
         self._views: Views | None = None
@@ -55,8 +62,9 @@ class Collection:
         if views is not self._views:
             await self._meet(views, deadline)
         at = now()
-        joint = [each for each in self._collectors if self._apart.get(each.name, at) <= at]
-        alone = [each for each in self._collectors if each not in joint]
+        apart = {name for name, until in self._apart.items() if until > at}
+        joint = tuple(each for each in self._collectors if each.name not in apart)
+        alone = [each for each in self._collectors if each.name in apart]
         found: list[Block] = []
         try:
             limit = at + (deadline - at) * _JOINT_SHARE
@@ -90,7 +98,7 @@ class Collection:
         except ProbeFailure as failure:
             _raise_if_lost(failure, views)
             self._apart[collector.name] = now() + APART
-            found.append(_outcome(collector, 0.0, now() - started))
+            found.append((self._failed[collector.name], _duration(collector, now() - started)))
             return f"{collector.name}: {failure.detail}"
         return ""
 
@@ -116,16 +124,20 @@ class Collection:
             self._prepares = False
             text = self._joint(collectors)
             result = await views.ask((timeout + text).encode(), limit + _GRACE)
-        outcomes: list[Sample] = []
+        durations = []
         blocks = []
         before = float(result.get_value(0, 0))
         for position, collector in enumerate(collectors):
             text, stamp, ended = (result.get_value(0, 3 * position + n) for n in (1, 2, 3))
             blocks.append(self._read(collector, text, stamp))
             after = float(ended)
-            outcomes += _outcome(collector, 1.0, max(0.0, after - before))
+            durations.append(_duration(collector, max(0.0, after - before)))
             before = after
-        found += (*blocks, tuple(outcomes))
+        found += (
+            *blocks,
+            tuple(self._succeeded[each.name] for each in collectors),
+            tuple(durations),
+        )
 
     def _read(self, collector: Collector, text: bytes | None, stamp: bytes | None) -> Block:
         rows = self._rows[collector.name]
@@ -139,7 +151,7 @@ class Collection:
 
     def _joint(self, collectors: Sequence[Collector]) -> str:
         """One row: a time, and for each collector its rows as JSON, its stamp, the time after."""
-        asked = (self._server, tuple(collectors), tuple(self._stamps.items()))
+        asked = (self._server, *(each.name for each in collectors), *self._stamps.values())
         if self._question[0] != asked:
             parts = [_NOW]
             for each in collectors:
@@ -168,9 +180,5 @@ def _raise_if_lost(failure: ProbeFailure, views: Views) -> None:
         raise failure
 
 
-def _outcome(collector: Collector, success: float, duration: float) -> tuple[Sample, Sample]:
-    label = (collector.name,)
-    return (
-        Sample(names.PG_COLLECTOR_SUCCESS, label, success),
-        Sample(names.PG_COLLECTOR_DURATION, label, duration),
-    )
+def _duration(collector: Collector, seconds: float) -> Sample:
+    return Sample(names.PG_COLLECTOR_DURATION, (collector.name,), seconds)

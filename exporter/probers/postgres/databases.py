@@ -18,9 +18,11 @@ _ACTIVE_TIME = 14
 
 # A database that is dropped meanwhile has no size.
 _DATABASE = f"""
-SELECT datname, pg_database_size(oid) AS size, datconnlimit, age(datfrozenxid) AS age, {FOUND}
+SELECT datname, pg_database_size(oid) AS size, datconnlimit, age(datfrozenxid) AS age,
+       mxid_age(datminmxid) AS multixact_age, {FOUND}
 FROM (
-  SELECT oid, datname, datconnlimit, datfrozenxid, count(*) OVER () AS {FOUND} FROM pg_database
+  SELECT oid, datname, datconnlimit, datfrozenxid, datminmxid, count(*) OVER () AS {FOUND}
+  FROM pg_database
   WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')
   ORDER BY datname LIMIT {DATABASES}
 ) AS databases"""
@@ -81,6 +83,7 @@ DATABASE = Collector(
             "size": names.PG_DATABASE_SIZE,
             "datconnlimit": names.PG_DATABASE_CONNECTION_LIMIT,
             "age": names.PG_DATABASE_WRAPAROUND_AGE,
+            "multixact_age": names.PG_DATABASE_WRAPAROUND_MULTIXACT_AGE,
         },
     ),
     DATABASES,
