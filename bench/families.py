@@ -25,7 +25,14 @@ _LABEL = re.compile(r'(\w+)="(?:[^"\\]|\\.)*"')
 # Of the program and of Go, not of what it watches.
 _FOREIGN = ("go_", "process_", "promhttp_")
 _PARTS = ("_bucket", "_sum", "_count")
-_LARGE = "CREATE TABLE large AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) AS n;"
+_IN_USE = """
+CREATE TABLE large AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) AS n;
+DELETE FROM large WHERE n % 2 = 0;
+CREATE INDEX ON large (n);
+SELECT pg_create_logical_replication_slot('logical', 'test_decoding');
+SELECT pg_create_physical_replication_slot('physical', true);
+SELECT pg_switch_wal();
+"""
 
 
 class DefaultPostgresExporter(PostgresExporter):
@@ -80,11 +87,7 @@ def _of_postgres(directory: Path) -> Iterator[dict[str, tuple[str, tuple[str, ..
     settings = {"wal_level": "logical", "archive_mode": "on", "archive_command": "true"}
     settings["max_slot_wal_keep_size"] = "1GB"
     with Postgres(settings=settings) as server:
-        server.execute(
-            _LARGE + "DELETE FROM large WHERE n % 2 = 0; CREATE INDEX ON large (n);"
-            "SELECT pg_create_logical_replication_slot('logical', 'test_decoding');"
-            "SELECT pg_create_physical_replication_slot('physical', true); SELECT pg_switch_wal()"
-        )
+        server.execute(_IN_USE)
         standby = Postgres()
         try:
             standby.follow(server, slot="standby")

@@ -23,8 +23,8 @@ _OF_THE_EXPORTER = ("go_", "process_", "promhttp_", "python_", "monitoring_", "p
 
 # Both sides log in as in production: by password (SCRAM), with the least rights.
 _ROLE, _PASSWORD = "monitoring", "correct-horse-battery-staple"
-_POPULATE = f"""
-CREATE ROLE {_ROLE} LOGIN PASSWORD '{_PASSWORD}' IN ROLE pg_monitor;
+_POPULATE = """
+CREATE ROLE monitoring LOGIN PASSWORD 'correct-horse-battery-staple' IN ROLE pg_monitor;
 CREATE TABLE payments(id serial PRIMARY KEY, status text, created_at timestamptz, amount numeric);
 INSERT INTO payments(status, created_at, amount)
     SELECT 'paid', now(), n FROM generate_series(1, 1000) AS n;

@@ -173,7 +173,7 @@ PG_REPLICATION_LAST_REPLAY = _pg(
 )
 _SLOT = ("slot_name", "slot_type")
 PG_REPLICATION_SLOTS_ACTIVE = _pg(
-    "replication_slots_active", _G, "Whether a replication slot is in use.", *_SLOT
+    "replication_slots_active", _G, "Whether a replication slot is in use.", *_SLOT, "database"
 )
 PG_REPLICATION_SLOTS_WAL_LSN_DIFF = _pg(
     "replication_slots_pg_wal_lsn_diff",

@@ -116,7 +116,7 @@ class Collection:
         timeout = f"SET LOCAL statement_timeout = {int(left * 1000)};\n"
         text = self._joint(collectors)
         if self._prepares and len(collectors) > 1:
-            text = await views.prepare(text, limit + _GRACE)
+            text = await views.prepare(text, timeout, limit + _GRACE)
         try:
             result = await views.ask((timeout + text).encode(), limit + _GRACE)
         except Forgotten:

@@ -54,7 +54,7 @@ _SIZES = {
 _USER_TABLES = f"""
 WITH locked AS MATERIALIZED (
   SELECT coalesce(index.indrelid, held.relation) AS relid
-  FROM pg_locks AS held LEFT JOIN pg_index AS index ON index.indexrelid = held.relation
+  FROM pg_lock_status() AS held LEFT JOIN pg_index AS index ON index.indexrelid = held.relation
   WHERE held.mode = 'AccessExclusiveLock' AND held.relation IS NOT NULL
 )
 SELECT current_database() AS datname, schemaname, relname,

@@ -78,16 +78,17 @@ class Views:
         self._poller.release(fd)
         return self._result(answer.results)
 
-    async def prepare(self, statement: str, deadline: float) -> str:
+    async def prepare(self, statement: str, before: str, deadline: float) -> str:
         """Have a query planned once; what executes it. Raises ProbeFailure.
 
+        `before` are statements of the same transaction: planning waits for locks, too.
         It is named by what it says: behind a connection pooler a statement of the same name may
         be somebody else's.
         """
         digest = hashlib.sha256(statement.encode()).hexdigest()[:32]
         execute = f"EXECUTE monitoring_{digest}"
         if self._prepared != execute:
-            text = f"PREPARE monitoring_{digest} AS {statement}"
+            text = f"{before}PREPARE monitoring_{digest} AS {statement}"
             with suppress(_ExistsError):
                 await self.ask(text.encode(), deadline)
             self._prepared = execute
