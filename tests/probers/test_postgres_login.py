@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,8 +51,6 @@ def secure(
         for name in ("server.crt", "server.key"):
             file = started.data / name
             file.chmod(0o600)
-            import os
-
             os.chown(file, owner.st_uid, owner.st_gid)
         started.execute(
             f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_monitor;"

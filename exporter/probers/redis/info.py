@@ -41,13 +41,14 @@ class InfoReader:
     """
 
     __slots__ = (
+        "_begins",
         "_empty",
         "_entries",
         "_facts",
         "_instance",
         "_lines",
+        "_samples",
         "_started",
-        "_telling",
         "_uptime",
     )
 
@@ -56,8 +57,9 @@ class InfoReader:
         self._empty = line
         self._lines: list[str] = []
         self._entries: list[_Line | None] = []
-        # Those of the lines that count.
-        self._telling: list[int] = []
+        # Of the lines that count: where their samples begin.
+        self._begins: dict[int, int] = {}
+        self._samples: list[Sample] = []
         self._facts: dict[str, str] = {}
         self._instance: tuple[Sample, ...] = ()
         self._uptime: int | None = None
@@ -71,14 +73,11 @@ class InfoReader:
         if len(lines) != len(self._lines) or not self._update(lines):
             self._make(lines)
         self._lines = lines
-        entries = self._entries
-        telling = (entries[place] for place in self._telling)
-        samples = [sample for entry in telling if entry for sample in entry.samples]
-        if not self._telling:
+        if not self._begins:
             raise ValueError("it has no statistics")
-        samples += self._instance
+        samples = [*self._samples, *self._instance]
         if self._uptime is not None:
-            samples.append(self._start_time(entries[self._uptime]))
+            samples.append(self._start_time(self._entries[self._uptime]))
         return samples, self._facts
 
     def _start_time(self, uptime: _Line | None) -> Sample:
@@ -96,13 +95,29 @@ class InfoReader:
             if line == before:
                 continue
             entry, last = _parse(line), entries[place]
-            if (entry and entry.key) != (last and last.key):
+            if entry is None or last is None:
+                if entry is not last:
+                    return False
+                continue
+            if entry.key != last.key or len(entry.samples) != len(last.samples):
                 return False
             entries[place] = entry
-            facts = facts or bool(entry and entry.fact)
+            facts = facts or bool(entry.fact)
+            # One that another line with the same key follows does not count.
+            begin = self._begins.get(place)
+            if begin is not None:
+                self._replace(begin, entry.samples)
         if facts:
             self._tell()
         return True
+
+    def _replace(self, begin: int, samples: tuple[Sample, ...]) -> None:
+        kept = self._samples
+        for place, sample in enumerate(samples, begin):
+            last = kept[place]
+            same = sample.metric is last.metric and sample.labels == last.labels
+            if not same or sample.value != last.value:
+                kept[place] = sample
 
     def _make(self, lines: list[str]) -> None:
         self._entries = [_parse(line) for line in lines]
@@ -111,7 +126,11 @@ class InfoReader:
     def _tell(self) -> None:
         """Find out which lines count, and what they say together."""
         last = {entry.key: place for place, entry in enumerate(self._entries) if entry is not None}
-        self._telling = list(last.values())
+        self._samples, self._begins = [], {}
+        for entry, place in ((self._entries[place], place) for place in last.values()):
+            assert entry is not None
+            self._begins[place] = len(self._samples)
+            self._samples += entry.samples
         self._uptime = last.get(("uptime_in_seconds",))
         facts = {entry.key[0]: entry.fact for entry in self._entries if entry and entry.fact}
         self._facts, self._instance = facts, tuple(_of_instance(facts))
