@@ -28,7 +28,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(("before", "now"), permutations(TEXTS, 2))
+@pytest.mark.parametrize(("before", "now"), list(permutations(TEXTS, 2)))
 def test_what_was_read_before_makes_no_difference(before: str, now: str) -> None:
     reader = InfoReader(0)
     reader.read(TEXTS[before])
