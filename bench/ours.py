@@ -24,6 +24,8 @@ from model.targets import Postgres, Service, TcpService
 from programs import ServerError, child
 from programs.server import ANSWER_SECONDS, Server, request
 
+# What passes the URLs of Postgres on: they hold passwords, which a config may not.
+_VARIABLE = "POSTGRES_"
 ROOT = Path(__file__).resolve().parent.parent
 AGENT = "tickettoken-monitoring"
 
@@ -79,8 +81,8 @@ def platform_of(path: Path) -> Platform:
         update={
             "services": _services(targets, pace) or _UNUSED,
             "postgres": tuple(
-                Postgres(name=f"postgres-{number}", url=url, variable=f"POSTGRES_{number}", **pace)
-                for number, url in enumerate(targets.postgres)
+                Postgres(name=f"postgres-{number}", variable=f"{_VARIABLE}{number}", **pace)
+                for number in range(len(targets.postgres))
             ),
             "redis": tuple(
                 Redis(name=f"redis-{number}", url=url, variable=f"REDIS_{number}", **pace)
@@ -156,8 +158,10 @@ class Exporter(Server):
         return (sys.executable, "-m", "exporter", "serve")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
+        secrets = {f"{_VARIABLE}{place}": url for place, url in enumerate(self._targets.postgres)}
         environment = {
             **os.environ,
+            **secrets,
             "MONITORING_CONFIG": str(self._config),
             "HOST": self.host,
             "PORT": str(self.port),

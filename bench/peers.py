@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from programs import Postgres, Redis, ServerError, child, fetch
+from programs import Redis, ServerError, child, fetch
 from programs.server import ANSWER_SECONDS, Server, request
 
 SUITE = "sid"
@@ -28,22 +28,8 @@ modules:
         ca_file: {ca_file}
 """
 
-# The families of our Postgres prober; all others are switched off.
-_POSTGRES_COLLECTORS = (
-    "buffercache_summary",
-    "database_wraparound",
-    "long_running_transactions",
-    "process_idle",
-    "roles",
-    "stat_activity_autovacuum",
-    "stat_progress_vacuum",
-    "stat_statements",
-    "stat_wal_receiver",
-    "statio_user_indexes",
-    "statio_user_tables",
-    "wal",
-    "xlog_location",
-)
+# What ours tells besides the peer's default.
+_POSTGRES_COLLECTORS = ("database_wraparound", "postmaster", "stat_checkpointer")
 
 
 class Peer(Server):
@@ -98,28 +84,29 @@ class Blackbox(Peer):
 
 
 class PostgresExporter(Peer):
-    """postgres_exporter, with the collectors that our prober has too."""
+    """postgres_exporter with its defaults, and with what our prober has besides.
+
+    `dsn` is the URL to connect with.
+    """
 
     name: ClassVar[str] = "postgres_exporter"
     package: ClassVar[str] = "prometheus-postgres-exporter"
 
-    def __init__(self, directory: Path, postgres: Postgres) -> None:
+    def __init__(self, directory: Path, dsn: str) -> None:
         super().__init__(directory)
-        self._postgres = postgres
+        self._dsn = dsn
 
     def _command(self) -> Sequence[str | Path]:
         return (
             self._program,
             f"--web.listen-address={self.host}:{self.port}",
-            "--disable-settings-metrics",
             "--log.level=warn",
-            "--collector.stat_checkpointer",
-            *(f"--no-collector.{name}" for name in _POSTGRES_COLLECTORS),
+            *(f"--collector.{name}" for name in _POSTGRES_COLLECTORS),
         )
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # It has no other way to be told.
-        environment = {"DATA_SOURCE_NAME": f"{self._postgres.dsn()}?sslmode=disable"}
+        environment = {"DATA_SOURCE_NAME": f"{self._dsn}?sslmode=disable"}
         return child(self._command(), cwd=self.directory, env=environment, log=self.log)
 
 

@@ -21,7 +21,10 @@ _MICRO = 1e6
 # Not the database's: of the exporter that tells them, or of the Go that it is written in.
 _OF_THE_EXPORTER = ("go_", "process_", "promhttp_", "python_", "monitoring_", "probe_")
 
+# Both sides log in as in production: by password (SCRAM), with the least rights.
+_ROLE, _PASSWORD = "monitoring", "correct-horse-battery-staple"
 _POPULATE = """
+CREATE ROLE monitoring LOGIN PASSWORD 'correct-horse-battery-staple' IN ROLE pg_monitor;
 CREATE TABLE payments(id serial PRIMARY KEY, status text, created_at timestamptz, amount numeric);
 INSERT INTO payments(status, created_at, amount)
     SELECT 'paid', now(), n FROM generate_series(1, 1000) AS n;
@@ -33,9 +36,10 @@ def postgres(shop: Workshop) -> list[Row]:
     """(d): Postgres."""
     with Postgres() as server:
         server.execute(_POPULATE)
-        urls = (f"{server.dsn()}?sslmode=disable",) * _TARGETS
+        dsn = server.dsn(_ROLE, _PASSWORD)
+        urls = (f"{dsn}?sslmode=disable",) * _TARGETS
         targets = Targets(1.0, 0.9, postgres=urls)
-        with PostgresExporter(shop.place("postgres-exporter"), server) as peer:
+        with PostgresExporter(shop.place("postgres-exporter"), dsn) as peer:
             sides, notes = _measured(shop, "postgres", targets, peer, "pg_")
     return [_row("d", "Postgres: CPU per collection", 0.20, sides, notes)]
 

@@ -34,7 +34,7 @@ def memory(shop: Workshop) -> list[Row]:
             Blackbox(shop.place("memory-blackbox"), shop.nginx.ca_file)
         )
         others: tuple[Peer, ...] = (
-            running.enter_context(PostgresExporter(shop.place("memory-postgres"), postgres)),
+            running.enter_context(PostgresExporter(shop.place("memory-postgres"), postgres.dsn())),
             running.enter_context(RedisExporter(shop.place("memory-redis-exporter"), redis)),
         )
         exporter.settle()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from exporter.probers.result import ProbeResult, Sample
+from exporter.probers.result import Block, ProbeResult, Sample
 from model.names import PROBE_DURATION, PROBE_SUCCESS, Metric, MetricType
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -87,41 +87,103 @@ class Renderer:
     """Renders one target's results, using again what did not change since the last one.
 
     Of a service's twenty lines sixteen are usually as before or have another number only: 10 µs a
-    result, where rendering all anew takes 105.
+    result, where rendering all anew takes 105. A block that is the one that it was is not looked
+    at: of Postgres' 450 lines most.
     """
 
-    __slots__ = ("_known", "_prefix")
+    __slots__ = ("_parts", "_prefix")
 
     def __init__(self, target: str) -> None:
         self._prefix = label_text(("target",), (target,))
-        # By name and labels: the sample, what stands before its number, and its line.
-        self._known: dict[tuple[str, tuple[str, ...]], tuple[Sample, str, bytes]] = {}
+        self._parts: list[_Part] = []
 
-    def fragments(self, samples: Iterable[Sample]) -> dict[str, bytes]:
-        """The lines that the samples add to each family."""
-        known = self._known
+    def fragments(
+        self, samples: Iterable[Sample], blocks: Sequence[Block] = ()
+    ) -> dict[str, bytes]:
+        """The lines that samples, and those in blocks, add to each family."""
+        parts, blocks = self._parts, (tuple(samples), *blocks)
         # Only the last result's lines are kept, or labels that come and go would fill the memory.
-        current: dict[tuple[str, tuple[str, ...]], tuple[Sample, str, bytes]] = {}
+        del parts[len(blocks) :]
+        parts += (_Part() for _ in range(len(blocks) - len(parts)))
         found: dict[str, bytes] = {}
-        for sample in samples:
-            name = sample.metric.name
-            key = (name, sample.labels)
-            before = known.get(key)
-            if before is None or before[0] is not sample:
-                before = self._rendered(sample, before)
-            current[key] = before
-            line = before[2]
-            found[name] = found[name] + line if name in found else line
-        self._known = current
+        for part, block in zip(parts, blocks, strict=True):
+            lines = part.fragments(block, self._prefix)
+            if found.keys().isdisjoint(lines):
+                found |= lines
+                continue
+            for name, some in lines.items():
+                found[name] = found[name] + some if name in found else some
         return found
 
-    def _rendered(
-        self, sample: Sample, before: tuple[Sample, str, bytes] | None
-    ) -> tuple[Sample, str, bytes]:
-        if sample.metric.type is MetricType.HISTOGRAM:
-            return sample, "", render_sample(sample, self._prefix, 1)
-        start = line_start(sample, self._prefix, 1) if before is None else before[1]
-        return sample, start, f"{start} {number(sample.value)}\n".encode()
+
+class _Part:
+    """The lines of one block."""
+
+    __slots__ = ("_block", "_found", "_lines", "_places", "_starts")
+
+    def __init__(self) -> None:
+        self._block: Block = ()
+        # Of each sample: what stands before its number, and its line.
+        self._starts: list[str] = []
+        self._lines: list[bytes] = []
+        # Of each family: which samples are its, and their lines joined.
+        self._places: dict[str, list[int]] = {}
+        self._found: dict[str, bytes] = {}
+
+    def fragments(self, block: Block, prefix: str) -> Fragments:
+        last = self._block
+        if block is last:
+            return self._found
+        # Most blocks have the series of the one before, in their places.
+        self._block = ()
+        if len(block) != len(last) or not self._update(block, last, prefix):
+            self._make(block, last, prefix)
+        self._block = block
+        return self._found
+
+    def _update(self, block: Block, last: Block, prefix: str) -> bool:
+        """Render the samples that have changed; False if they are not those of the same series."""
+        starts, lines = self._starts, self._lines
+        changed = set()
+        for place, (sample, before) in enumerate(zip(block, last, strict=True)):
+            if sample is before:
+                continue
+            metric = sample.metric
+            if metric is not before.metric or sample.labels != before.labels:
+                return False
+            if metric.type is MetricType.HISTOGRAM:
+                lines[place] = render_sample(sample, prefix, 1)
+            else:
+                lines[place] = f"{starts[place]} {number(sample.value)}\n".encode()
+            changed.add(metric.name)
+        for name in changed:
+            places = self._places[name]
+            text = lines[places[0]]
+            self._found[name] = (
+                text if len(places) == 1 else b"".join([lines[place] for place in places])
+            )
+        return True
+
+    def _make(self, block: Block, last: Block, prefix: str) -> None:
+        """Render a block of other series than the last one, but of many that are the same."""
+        known = {
+            (sample.metric.name, sample.labels): start
+            for sample, start in zip(last, self._starts, strict=False)
+        }
+        self._starts, self._lines, self._places = [], [], {}
+        for place, sample in enumerate(block):
+            metric = sample.metric
+            start = known.get((metric.name, sample.labels)) or line_start(sample, prefix, 1)
+            self._starts.append(start)
+            if metric.type is MetricType.HISTOGRAM:
+                self._lines.append(render_sample(sample, prefix, 1))
+            else:
+                self._lines.append(f"{start} {number(sample.value)}\n".encode())
+            self._places.setdefault(metric.name, []).append(place)
+        self._found = {
+            name: b"".join([self._lines[place] for place in places])
+            for name, places in self._places.items()
+        }
 
 
 def fragments(samples: Iterable[Sample], target: str) -> dict[str, bytes]:

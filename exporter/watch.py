@@ -13,7 +13,7 @@ import structlog
 from exporter.clock import Clock, Start
 from exporter.exposition import Fragments, Renderer
 from exporter.probers.prober import Prober
-from exporter.probers.result import Health, ProbeResult, Reason, Sample
+from exporter.probers.result import Blocks, Health, ProbeResult, Reason, Sample
 from exporter.slots import Slots, Wait
 from model import names
 from model.targets import Target
@@ -206,7 +206,7 @@ class Watch:
     def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
         """The result and its lines; a result that cannot be printed must not stop the clock."""
         try:
-            return result, self._renderer.fragments(self._samples(result))
+            return result, self._lines(result)
         except Exception:
             self._events.failed()
             log.exception("a prober's samples cannot be printed", target=self.target.name)
@@ -217,9 +217,15 @@ class Watch:
                 detail="an error inside the exporter; see its log",
                 samples=(),
             )
-            return refused, self._renderer.fragments(self._samples(refused))
+            return refused, self._lines(refused)
 
-    def _samples(self, result: ProbeResult) -> tuple[Sample, ...]:
+    def _lines(self, result: ProbeResult) -> Fragments:
+        samples = result.samples
+        if isinstance(samples, Blocks):
+            return self._renderer.fragments(self._common(result), samples.blocks)
+        return self._renderer.fragments((*self._common(result), *samples))
+
+    def _common(self, result: ProbeResult) -> tuple[Sample, ...]:
         kind = (self.target.kind,)
         if self._verdict != (result.health, result.reason):
             self._verdict = (result.health, result.reason)
@@ -228,7 +234,6 @@ class Watch:
             *self._verdict_samples,
             Sample(names.PROBE_DURATION, kind, result.duration),
             Sample(names.PROBE_LAST_RESULT, kind, result.ended_at),
-            *result.samples,
         )
 
     def _said(self, result: ProbeResult) -> Iterable[Sample]:

@@ -11,7 +11,11 @@ from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its 
 from model.metric import Collapse, Metric, MetricType, Scope
 from model.names_ledger import *  # noqa: F403 - part of this catalogue
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
+from model.names_postgres_settings import *  # noqa: F403 - part of this catalogue
+from model.names_postgres_settings import PG_SETTINGS
+from model.names_postgres_tables import *  # noqa: F403 - part of this catalogue
 from model.names_redis import *  # noqa: F403 - part of this catalogue
+from model.names_redis_replication import *  # noqa: F403 - part of this catalogue
 from model.names_services import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
@@ -297,4 +301,5 @@ ALERTS_FOR_STATE = Metric(
 
 def catalogue() -> dict[str, Metric]:
     """Every metric by its name."""
-    return {value.name: value for value in globals().values() if isinstance(value, Metric)}
+    named = (value for value in globals().values() if isinstance(value, Metric))
+    return {metric.name: metric for metric in (*named, *PG_SETTINGS.values())}

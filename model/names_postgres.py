@@ -27,6 +27,10 @@ PG_UP = _pg("up", _G, "Whether a new connection to Postgres can be made and used
 PG_LAST_SCRAPE_ERROR = _pg(
     "exporter_last_scrape_error", _G, "Whether any collector failed.", collapse=_MAX
 )
+PG_LAST_SCRAPE_DURATION = _pg(
+    "exporter_last_scrape_duration_seconds", _G, "How long the last probe of Postgres took."
+)
+PG_SCRAPES = _pg("exporter_scrapes_total", _C, "Probes of Postgres.", collapse=Collapse.SUM)
 PG_COLLECTOR_SUCCESS = _pg(
     "scrape_collector_success",
     _G,
@@ -54,21 +58,26 @@ PG_ROUND_TRIP = Metric(
 )
 
 # --- sessions, locks ----------------------------------------------------------------------------
-PG_STAT_ACTIVITY_COUNT = _pg(
-    "stat_activity_count",
-    _U,
-    "Connections by database, state, user and application.",
+_SESSION = (
     "datname",
     "state",
     "usename",
     "application_name",
+    "backend_type",
+    "wait_event_type",
+    "wait_event",
+)
+PG_STAT_ACTIVITY_COUNT = _pg(
+    "stat_activity_count",
+    _U,
+    "Connections by database, state, user, application and what they wait for.",
+    *_SESSION,
 )
 PG_STAT_ACTIVITY_MAX_TX_DURATION = _pg(
     "stat_activity_max_tx_duration",
     _G,
     "Seconds that the oldest open transaction has lasted; 0 where none is open.",
-    "datname",
-    "state",
+    *_SESSION,
 )
 PG_LOCKS_COUNT = _pg(
     "locks_count", _U, "Locks held or waited for, by database and mode.", "datname", "mode"
@@ -78,32 +87,12 @@ PG_LOCKS_COUNT = _pg(
 PG_POSTMASTER_START_TIME = _pg(
     "postmaster_start_time_seconds", _G, "When Postgres started, in unix time."
 )
-
-
-def _setting(name: str, unit: str = "") -> Metric:
-    return _pg(f"settings_{name}{unit}", _G, f"Postgres' setting {name}.")
-
-
-PG_SETTINGS_MAX_CONNECTIONS = _setting("max_connections")
-PG_SETTINGS_SUPERUSER_RESERVED_CONNECTIONS = _setting("superuser_reserved_connections")
-PG_SETTINGS_MAX_WAL_SENDERS = _setting("max_wal_senders")
-PG_SETTINGS_MAX_REPLICATION_SLOTS = _setting("max_replication_slots")
-PG_SETTINGS_MAX_WORKER_PROCESSES = _setting("max_worker_processes")
-PG_SETTINGS_MAX_LOCKS_PER_TRANSACTION = _setting("max_locks_per_transaction")
-PG_SETTINGS_AUTOVACUUM_FREEZE_MAX_AGE = _setting("autovacuum_freeze_max_age")
-PG_SETTINGS_AUTOVACUUM = _setting("autovacuum")
-PG_SETTINGS_FSYNC = _setting("fsync")
-PG_SETTINGS_FULL_PAGE_WRITES = _setting("full_page_writes")
-PG_SETTINGS_SHARED_BUFFERS = _setting("shared_buffers", "_bytes")
-PG_SETTINGS_WORK_MEM = _setting("work_mem", "_bytes")
-PG_SETTINGS_MAINTENANCE_WORK_MEM = _setting("maintenance_work_mem", "_bytes")
-PG_SETTINGS_EFFECTIVE_CACHE_SIZE = _setting("effective_cache_size", "_bytes")
-PG_SETTINGS_MAX_WAL_SIZE = _setting("max_wal_size", "_bytes")
-PG_SETTINGS_CHECKPOINT_TIMEOUT = _setting("checkpoint_timeout", "_seconds")
-PG_SETTINGS_STATEMENT_TIMEOUT = _setting("statement_timeout", "_seconds")
-PG_SETTINGS_IDLE_IN_TRANSACTION_SESSION_TIMEOUT = _setting(
-    "idle_in_transaction_session_timeout", "_seconds"
+PG_STATIC = _pg("static", _U, "Always 1: Postgres' version.", "version", "short_version")
+PG_ROLES_CONNECTION_LIMIT = _pg(
+    "roles_connection_limit", _G, "Connections a role may have; -1 is no limit.", "rolname"
 )
+PG_WAL_SEGMENTS = _pg("wal_segments", _G, "Files of WAL.")
+PG_WAL_SIZE = _pg("wal_size_bytes", _G, "Disk space of the files of WAL.")
 
 # --- databases ----------------------------------------------------------------------------------
 PG_DATABASE_SIZE = _pg("database_size_bytes", _G, "Disk space of a database.", "datname")
@@ -114,6 +103,12 @@ PG_DATABASE_WRAPAROUND_AGE = _pg(
     "database_wraparound_age_datfrozenxid_seconds",
     _G,
     "Age, in transactions whatever the name says, of the oldest one that is not frozen.",
+    "datname",
+)
+PG_DATABASE_WRAPAROUND_MULTIXACT_AGE = _pg(
+    "database_wraparound_age_datminmxid_seconds",
+    _G,
+    "Age, in multixacts whatever the name says, of the oldest one that is not frozen.",
     "datname",
 )
 
@@ -144,21 +139,23 @@ PG_STAT_DATABASE_BLK_READ_TIME = _stat_database(
 PG_STAT_DATABASE_BLK_WRITE_TIME = _stat_database(
     "blk_write_time", "Milliseconds spent writing blocks, if track_io_timing is on."
 )
-
-
-def _user_tables(name: str, text: str) -> Metric:
-    labels = ("datname", "schemaname", "relname")
-    return _pg(f"stat_user_tables_{name}", _G, text, *labels)
-
-
-PG_STAT_USER_TABLES_N_LIVE_TUP = _user_tables("n_live_tup", "Estimated live rows of a table.")
-PG_STAT_USER_TABLES_N_DEAD_TUP = _user_tables("n_dead_tup", "Estimated dead rows of a table.")
-PG_STAT_USER_TABLES_LAST_AUTOVACUUM = _user_tables(
-    "last_autovacuum", "When autovacuum last vacuumed a table, in unix time; 0 if never."
+PG_STAT_DATABASE_ACTIVE_TIME = _stat_database(
+    "active_time_seconds_total", "Time spent running statements; told by Postgres 14 and newer.", _C
 )
-PG_STAT_USER_TABLES_LAST_AUTOANALYZE = _user_tables(
-    "last_autoanalyze", "When autovacuum last analyzed a table, in unix time; 0 if never."
+PG_STAT_DATABASE_STATS_RESET = _stat_database(
+    "stats_reset", "When these statistics began anew, in unix time; 0 if never."
 )
+
+
+def _conflicts(name: str, text: str) -> Metric:
+    return _stat_database(f"conflicts_confl_{name}", f"Queries cancelled on a replica {text}.")
+
+
+PG_STAT_DATABASE_CONFL_TABLESPACE = _conflicts("tablespace", "by a dropped tablespace")
+PG_STAT_DATABASE_CONFL_LOCK = _conflicts("lock", "by a lock")
+PG_STAT_DATABASE_CONFL_SNAPSHOT = _conflicts("snapshot", "by an old snapshot")
+PG_STAT_DATABASE_CONFL_BUFFERPIN = _conflicts("bufferpin", "by a pinned buffer")
+PG_STAT_DATABASE_CONFL_DEADLOCK = _conflicts("deadlock", "by a deadlock")
 
 # --- replication, archiving ---------------------------------------------------------------------
 PG_REPLICATION_LAG = _pg(
@@ -168,23 +165,64 @@ PG_REPLICATION_LAG = _pg(
     collapse=_MAX,
 )
 PG_REPLICATION_IS_REPLICA = _pg("replication_is_replica", _G, "Whether the server is a replica.")
+PG_REPLICATION_LAST_REPLAY = _pg(
+    "replication_last_replay_seconds",
+    _G,
+    "How long ago the last transaction was replayed that a replica knows of; 0 on a primary.",
+    collapse=_MAX,
+)
 _SLOT = ("slot_name", "slot_type")
 PG_REPLICATION_SLOTS_ACTIVE = _pg(
-    "replication_slots_active", _G, "Whether a replication slot is in use.", *_SLOT
+    "replication_slots_active", _G, "Whether a replication slot is in use.", *_SLOT, "database"
 )
 PG_REPLICATION_SLOTS_WAL_LSN_DIFF = _pg(
     "replication_slots_pg_wal_lsn_diff",
     _G,
     "Bytes of WAL that a replication slot keeps from being removed.",
     *_SLOT,
+    "database",
 )
+PG_REPLICATION_SLOT_IS_ACTIVE = _pg(
+    "replication_slot_slot_is_active", _G, "Whether a replication slot is in use.", *_SLOT
+)
+PG_REPLICATION_SLOT_CURRENT_WAL_LSN = _pg(
+    "replication_slot_slot_current_wal_lsn", _G, "Where the server's WAL ends, in bytes.", *_SLOT
+)
+PG_REPLICATION_SLOT_CONFIRMED_FLUSH_LSN = _pg(
+    "replication_slot_slot_confirmed_flush_lsn",
+    _G,
+    "Up to where the reader of a slot in use has confirmed its WAL, in bytes.",
+    *_SLOT,
+)
+PG_REPLICATION_SLOT_SAFE_WAL_SIZE = _pg(
+    "replication_slot_safe_wal_size_bytes",
+    _G,
+    "How much WAL may be written before a slot is in danger of being lost.",
+    *_SLOT,
+)
+PG_REPLICATION_SLOT_WAL_STATUS = _pg(
+    "replication_slot_wal_status",
+    _G,
+    "Always 1: whether the WAL that a slot needs is there.",
+    *_SLOT,
+    "wal_status",
+    collapse=_MAX,
+)
+_STANDBY = ("application_name", "client_addr", "state", "slot_name")
 PG_STAT_REPLICATION_WAL_LSN_DIFF = _pg(
     "stat_replication_pg_wal_lsn_diff",
     _G,
     "Bytes of WAL that a standby has yet to replay, as its sender knows.",
-    "application_name",
-    "client_addr",
-    "state",
+    *_STANDBY,
+)
+PG_STAT_REPLICATION_CURRENT_WAL_LSN = _pg(
+    "stat_replication_pg_current_wal_lsn_bytes",
+    _G,
+    "Where the WAL of a standby's sender ends, in bytes.",
+    *_STANDBY,
+)
+PG_STAT_REPLICATION_REPLY_TIME = _pg(
+    "stat_replication_reply_time", _U, "When a standby has last replied, in unix time.", *_STANDBY
 )
 PG_STAT_ARCHIVER_ARCHIVED_COUNT = _pg(
     "stat_archiver_archived_count", _U, "WAL files that have been archived."
@@ -233,6 +271,9 @@ PG_STAT_BGWRITER_BUFFERS_BACKEND = _bgwriter(
 )
 PG_STAT_BGWRITER_BUFFERS_BACKEND_FSYNC = _bgwriter(
     "buffers_backend_fsync", "Syncs made by backends; not told by Postgres 17 and newer."
+)
+PG_STAT_BGWRITER_STATS_RESET = _bgwriter(
+    "stats_reset", "When these statistics began anew, in unix time; 0 if never."
 )
 
 

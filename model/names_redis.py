@@ -1,18 +1,15 @@
 """Redis' part of the catalogue: named as in redis_exporter where it has a name.
 
-Left out are names that promtool objects to: abbreviated units (`…_duration_sec`) and gauges that
-end in `_total`.
+Left out are names that promtool objects to: those with abbreviated units (`…_duration_sec`,
+`…_time_ms`). Counters without `_total`, and gauges with it, are untyped.
 """
 
 from __future__ import annotations
 
 from model.metric import Collapse, Metric, MetricType
 
-_G, _C = MetricType.GAUGE, MetricType.COUNTER
+_G, _C, _U = MetricType.GAUGE, MetricType.COUNTER, MetricType.UNTYPED
 _T = ("target",)
-_MASTER = ("target", "master_host", "master_port")
-_SLAVE = ("target", "slave_ip", "slave_port", "slave_state")
-_WATCHED = ("target", "master_name", "master_address")
 
 
 def _gauge(name: str, text: str) -> Metric:
@@ -23,11 +20,15 @@ def _counter(name: str, text: str) -> Metric:
     return Metric(f"redis_{name}_total", _C, text, _T)
 
 
+def _untyped(name: str, text: str) -> Metric:
+    return Metric(f"redis_{name}", _U, text, _T)
+
+
 REDIS_UP = _gauge("up", "Whether a new connection to Redis can be made and used.")
 REDIS_COLLECTOR_SUCCESS = Metric(
     "monitoring_redis_collector_success",
     _G,
-    "Whether Redis told us what it was asked for: info, config, keys.",
+    "Whether Redis told us what it was asked for: info, config, slowlog, keys.",
     ("target", "collector"),
     collapse=Collapse.MIN,
 )
@@ -48,6 +49,7 @@ REDIS_INSTANCE_INFO = Metric(
         "tcp_port",
         "run_id",
         "process_id",
+        "master_replid",
     ),
     collapse=Collapse.MAX,
 )
@@ -69,6 +71,29 @@ REDIS_MAX_OUTPUT_BUFFER = _gauge(
 REDIS_CONFIG_MAXCLIENTS = _gauge("config_maxclients", "Redis' setting maxclients.")
 REDIS_CONFIG_MAXMEMORY = _gauge("config_maxmemory", "Redis' setting maxmemory; 0 is no limit.")
 REDIS_CONFIG_IO_THREADS = _gauge("config_io_threads", "Redis' setting io-threads.")
+REDIS_START_TIME = _gauge("start_time_seconds", "When Redis started, in unix time.")
+REDIS_PROCESS_ID = _gauge("process_id", "The number of Redis' process.")
+REDIS_HZ = _gauge("hz", "How often a second Redis does its background work.")
+REDIS_CONFIGURED_HZ = _gauge("configured_hz", "Redis' setting hz.")
+REDIS_CLUSTER_ENABLED = _gauge("cluster_enabled", "Whether it is a node of a cluster.")
+REDIS_MAX_CLIENTS = _gauge("max_clients", "Redis' setting maxclients.")
+REDIS_EVICTED_CLIENTS = _counter("evicted_clients", "Clients cut off for their memory.")
+REDIS_CONFIG_BACKLOG_SIZE = _gauge("config_repl_backlog_size", "Redis' setting repl-backlog-size.")
+REDIS_CONFIG_BUFFER_LIMIT = Metric(
+    "redis_config_client_output_buffer_limit_bytes",
+    _G,
+    "Redis' setting client-output-buffer-limit: bytes; 0 is no limit.",
+    ("target", "class", "limit"),
+)
+REDIS_CONFIG_BUFFER_LIMIT_OVERCOME = Metric(
+    "redis_config_client_output_buffer_limit_overcome_seconds",
+    _G,
+    "Redis' setting client-output-buffer-limit: how long the soft limit may be exceeded.",
+    ("target", "class", "limit"),
+)
+REDIS_TRACKING_KEYS = _gauge("tracking_total_keys", "Keys that clients are told of.")
+REDIS_TRACKING_ITEMS = _gauge("tracking_total_items", "Pairs of a client and a key it is told of.")
+REDIS_TRACKING_PREFIXES = _gauge("tracking_total_prefixes", "Prefixes that clients are told of.")
 
 # --- memory -------------------------------------------------------------------------------------
 REDIS_MEMORY_USED = _gauge("memory_used_bytes", "Memory that Redis has allocated.")
@@ -101,6 +126,23 @@ REDIS_ALLOCATOR_RSS_RATIO = _gauge("allocator_rss_ratio", "Resident by active me
 REDIS_ALLOCATOR_RSS = _gauge("allocator_rss_bytes", "Resident beyond active memory.")
 REDIS_LAZYFREE_PENDING = _gauge("lazyfree_pending_objects", "Objects that wait to be freed.")
 REDIS_ACTIVE_DEFRAG_RUNNING = _gauge("active_defrag_running", "Whether memory is defragmented.")
+REDIS_LAZYFREED = _gauge("lazyfreed_objects", "Objects that were freed in the background.")
+REDIS_MEMORY_FUNCTIONS = _gauge("memory_used_functions_bytes", "Memory of functions.")
+REDIS_MEMORY_SCRIPTS_EVAL = _gauge("memory_used_scripts_eval_bytes", "Memory of EVAL's scripts.")
+REDIS_MEMORY_VM_EVAL = _gauge("memory_used_vm_eval_bytes", "Memory of EVAL's interpreter.")
+REDIS_MEMORY_VM_FUNCTIONS = _gauge(
+    "memory_used_vm_functions_bytes", "Memory of the functions' interpreter."
+)
+REDIS_MEMORY_VM = _untyped("memory_used_vm_total", "Memory of both interpreters.")
+REDIS_MEM_AOF_BUFFER = _gauge("mem_aof_buffer_bytes", "Memory of the AOF's buffer.")
+REDIS_MEM_CLUSTER_LINKS = _gauge("mem_cluster_links_bytes", "Memory of the cluster's own bus.")
+REDIS_MEM_BACKLOG = _gauge("mem_replication_backlog_bytes", "Memory of the replication backlog.")
+REDIS_MEM_REPLICATION = _gauge(
+    "mem_total_replication_buffers_bytes", "Memory of all buffers of replication."
+)
+REDIS_CACHED_SCRIPTS = _gauge("number_of_cached_scripts", "Scripts of EVAL that are cached.")
+REDIS_FUNCTIONS = _gauge("number_of_functions", "Functions.")
+REDIS_LIBRARIES = _gauge("number_of_libraries", "Libraries of functions.")
 
 # --- persistence --------------------------------------------------------------------------------
 REDIS_LOADING = _gauge("loading_dump_file", "Whether Redis is loading its data.")
@@ -172,80 +214,46 @@ REDIS_COMMANDS_FAILED = Metric(
     "redis_commands_failed_calls_total", _C, "Calls that failed when they ran.", _COMMAND
 )
 
-# --- replication --------------------------------------------------------------------------------
-REDIS_CONNECTED_SLAVES = _gauge("connected_slaves", "Replicas that are connected.")
-REDIS_SLAVE_OFFSET = Metric(
-    "redis_connected_slave_offset_bytes", _G, "How far a replica has come.", _SLAVE
+REDIS_ASYNC_LOADING = _gauge("async_loading", "Whether Redis loads data while it serves old ones.")
+REDIS_RDB_SAVES = _counter("rdb_saves", "Snapshots written.")
+REDIS_RDB_LOAD_EXPIRED = _gauge(
+    "rdb_last_load_expired_keys", "Keys of the last snapshot loaded that were over."
 )
-REDIS_SLAVE_LAG = Metric(
-    "redis_connected_slave_lag_seconds", _G, "How long ago a replica has reported.", _SLAVE
+REDIS_RDB_LOAD_LOADED = _gauge("rdb_last_load_loaded_keys", "Keys of the last snapshot loaded.")
+REDIS_MODULE_FORK = _gauge("module_fork_in_progress", "Whether a module has forked.")
+REDIS_MODULE_FORK_COW = _gauge(
+    "module_fork_last_cow_size", "Memory copied by the last fork of a module, in bytes."
 )
-REDIS_MASTER_LINK_UP = Metric(
-    "redis_master_link_up", _G, "Whether a replica is connected to its master.", _MASTER
+REDIS_LATEST_FORK_SECONDS = _gauge("latest_fork_seconds", "How long the last fork took.")
+REDIS_NET_REPL_INPUT = _counter("net_repl_input_bytes", "Bytes that replication has received.")
+REDIS_NET_REPL_OUTPUT = _counter("net_repl_output_bytes", "Bytes that replication has sent.")
+REDIS_PUBSUBSHARD_CHANNELS = _gauge(
+    "pubsubshard_channels", "Channels of shards that somebody listens to."
 )
-REDIS_MASTER_SYNC = Metric(
-    "redis_master_sync_in_progress", _G, "Whether a replica is copying its master.", _MASTER
+REDIS_MIGRATE_CACHED_SOCKETS = _untyped(
+    "migrate_cached_sockets_total", "Sockets open for MIGRATE now."
 )
-REDIS_MASTER_LAST_IO = Metric(
-    "redis_master_last_io_seconds_ago", _G, "How long ago a replica heard its master.", _MASTER
+REDIS_CPU_SYS_MAIN = _counter(
+    "cpu_sys_main_thread_seconds", "The main thread's time in the system."
 )
-REDIS_SLAVE_REPL_OFFSET = Metric(
-    "redis_slave_repl_offset", _G, "How far this replica has come, in bytes.", _MASTER
+REDIS_CPU_USER_MAIN = _counter(
+    "cpu_user_main_thread_seconds", "The main thread's time outside of the system."
 )
-REDIS_SLAVE_PRIORITY = _gauge("slave_priority", "A replica's rank to become master; 0 is never.")
-REDIS_MASTER_REPL_OFFSET = _gauge("master_repl_offset", "How far the master has come, in bytes.")
-REDIS_SECOND_REPL_OFFSET = _gauge(
-    "second_repl_offset", "Up to where replicas of the former master may go on, in bytes."
+REDIS_REPLY_BUFFER_SHRINKS = _counter("reply_buffer_shrinks", "Buffers made smaller.")
+REDIS_REPLY_BUFFER_EXPANDS = _counter("reply_buffer_expands", "Buffers made larger.")
+REDIS_ERROR_REPLIES = _untyped("total_error_replies", "Errors that were answered.")
+REDIS_UNEXPECTED_ERRORS = _untyped(
+    "unexpected_error_replies", "Errors in replication or while the AOF was loaded."
 )
-REDIS_BACKLOG = _gauge("replication_backlog_bytes", "Size of the replication backlog.")
-REDIS_BACKLOG_ACTIVE = _gauge("repl_backlog_is_active", "Whether there is a replication backlog.")
-REDIS_BACKLOG_FIRST = _gauge("repl_backlog_first_byte_offset", "Where the backlog begins.")
-REDIS_BACKLOG_HISTORY = _gauge("repl_backlog_history_bytes", "Bytes that the backlog holds.")
-REDIS_RESYNCS_FULL = _gauge("replica_resyncs_full", "Replicas that had to copy everything.")
-REDIS_RESYNCS_ACCEPTED = _gauge(
-    "replica_partial_resync_accepted", "Replicas that could go on where they were."
+REDIS_SANITIZATIONS = _untyped(
+    "dump_payload_sanitizations", "Payloads of RESTORE that were checked."
 )
-REDIS_RESYNCS_DENIED = _gauge(
-    "replica_partial_resync_denied", "Replicas that could not go on where they were."
-)
-
-# --- keys ---------------------------------------------------------------------------------------
-_DB = ("target", "db")
-REDIS_DB_KEYS = Metric("redis_db_keys", _G, "Keys in a database.", _DB)
-REDIS_DB_KEYS_EXPIRING = Metric(
-    "redis_db_keys_expiring", _G, "Keys in a database that will expire.", _DB
-)
-REDIS_DB_AVG_TTL = Metric(
-    "redis_db_avg_ttl_seconds", _G, "How long those that expire have left on average.", _DB
-)
-REDIS_KEY_SIZE = Metric(
-    "redis_key_size",
-    _G,
-    "Entries of a key that the config names; a key that does not exist has none.",
-    ("target", "db", "key"),
-)
-
-# --- Sentinel -----------------------------------------------------------------------------------
-REDIS_SENTINEL_MASTERS = _gauge("sentinel_masters", "Masters that this Sentinel watches.")
-REDIS_SENTINEL_TILT = _gauge("sentinel_tilt", "Whether it distrusts its clock and does nothing.")
-REDIS_SENTINEL_SCRIPTS = _gauge("sentinel_running_scripts", "Scripts that are running.")
-REDIS_SENTINEL_SCRIPTS_QUEUE = _gauge("sentinel_scripts_queue_length", "Scripts that wait.")
-REDIS_SENTINEL_SIMULATE = _gauge("sentinel_simulate_failure_flags", "Failures that it simulates.")
-REDIS_SENTINEL_MASTER_STATUS = Metric(
-    "redis_sentinel_master_status",
-    _G,
-    "Whether a Sentinel finds its master well.",
-    (*_WATCHED, "master_status"),
-)
-REDIS_SENTINEL_MASTER_SLAVES = Metric(
-    "redis_sentinel_master_slaves", _G, "Replicas that a Sentinel knows of.", _WATCHED
-)
-REDIS_SENTINEL_MASTER_SENTINELS = Metric(
-    "redis_sentinel_master_sentinels", _G, "Sentinels that a Sentinel knows of.", _WATCHED
-)
-REDIS_SENTINEL_MASTER_CKQUORUM = Metric(
-    "redis_sentinel_master_ckquorum_status",
-    _G,
-    "Whether enough Sentinels can be reached to replace a master.",
-    ("target", "master_name", "message"),
+REDIS_READS = _untyped("total_reads_processed", "Reads from clients.")
+REDIS_WRITES = _untyped("total_writes_processed", "Writes to clients.")
+REDIS_THREADED_READS = _untyped("io_threaded_reads_processed", "Reads by threads.")
+REDIS_THREADED_WRITES = _untyped("io_threaded_writes_processed", "Writes by threads.")
+REDIS_SLOWLOG_LENGTH = _gauge("slowlog_length", "Commands in the slow log.")
+REDIS_SLOWLOG_LAST_ID = _gauge("slowlog_last_id", "The number of the last slow command.")
+REDIS_LAST_SLOW_DURATION = _gauge(
+    "last_slow_execution_duration_seconds", "How long the last slow command took."
 )

@@ -26,11 +26,11 @@ def _tcp(target: Target, url: str, network: Network) -> Prober:
     return TcpProber(target, url, network)
 
 
-def _postgres(target: Target, url: str, _network: Network) -> Prober:
+def _postgres(target: Target, url: str, network: Network) -> Prober:
     from exporter.probers.postgres import PostgresProber
 
     assert isinstance(target, Postgres)
-    return PostgresProber(target, url)
+    return PostgresProber(target, url, network)
 
 
 def _redis(target: Target, url: str, network: Network) -> Prober:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
+from typing import Self
 
 from model.names import Metric
 
@@ -52,6 +55,28 @@ class Sample:
     value: float = 0.0
     buckets: tuple[int, ...] = ()
     sum: float = 0.0
+
+
+# Samples that change together, if at all.
+Block = tuple[Sample, ...]
+
+
+class Blocks(tuple[Sample, ...]):
+    """All samples of some blocks, which remembers the blocks.
+
+    A prober that hands out the same block again says that nothing in it has changed, so that
+    nobody has to look at its samples.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, blocks: Iterable[Block]) -> Self:
+        """The samples of these blocks."""
+        together = tuple(blocks)
+        self = cls(chain.from_iterable(together))
+        self.blocks = together
+        return self
 
 
 @dataclass(frozen=True, slots=True)

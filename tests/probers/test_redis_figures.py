@@ -19,7 +19,12 @@ from model.redis import Redis as Target
 from model.redis import RedisKey
 from programs import Redis, find
 
-CONFIG_REPLIES = b"*2\r\n$10\r\nmaxclients\r\n$1\r\n9\r\n*0\r\n"
+CONFIG_REPLIES = b"*2\r\n$10\r\nmaxclients\r\n$1\r\n9\r\n" + b"*0\r\n" * 3 + b":0\r\n*0\r\n"
+OF_SLOWLOG = {
+    names.REDIS_SLOWLOG_LENGTH,
+    names.REDIS_SLOWLOG_LAST_ID,
+    names.REDIS_LAST_SLOW_DURATION,
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ async def test_a_user_that_may_ping_but_not_read_info_is_up_and_the_detail_says_
     await command(server, f"ACL SETUSER ping on >{PASSWORD} +ping")
     result = await probe(url_of(server, user="ping"))
     assert_up(result)
-    assert collected(result) == {"info": 0, "config": 0}
+    assert collected(result) == {"info": 0, "config": 0, "slowlog": 0}
     assert {sample.metric for sample in result.samples} == {
         names.REDIS_UP,
         names.REDIS_COLLECTOR_SUCCESS,
@@ -69,7 +74,7 @@ async def test_info_that_is_none_leaves_redis_up_without_figures(reply: bytes) -
     async with listening(saying(b"+PONG\r\n", reply, CONFIG_REPLIES)) as port:
         result = await probe(f"redis://127.0.0.1:{port}/0")
     assert_up(result)
-    assert collected(result) == {"info": 0, "config": 1}
+    assert collected(result) == {"info": 0, "config": 1, "slowlog": 1}
     assert "INFO was answered with something else" in result.detail
 
 
@@ -82,6 +87,7 @@ async def test_figures_that_are_missing_or_none_are_left_out() -> None:
     assert_up(result)
     found = {sample.metric for sample in result.samples} - {names.REDIS_COLLECTOR_SUCCESS}
     ours = {names.REDIS_DB_KEYS, names.REDIS_DB_KEYS_EXPIRING, names.REDIS_CONFIG_MAXCLIENTS}
+    ours |= OF_SLOWLOG | {names.REDIS_START_TIME}
     assert found == {names.REDIS_UP, names.REDIS_UPTIME} | ours
     assert labelled(result, names.REDIS_DB_KEYS) == {("db0",): 0}
 
@@ -210,7 +216,7 @@ async def test_a_user_that_may_not_read_the_config_lacks_only_what_it_alone_know
     await command(server, f"ACL SETUSER info on >{PASSWORD} +ping +info")
     result = await probe(url_of(server, user="info"))
     assert_up(result)
-    assert collected(result) == {"info": 1, "config": 0}
+    assert collected(result) == {"info": 1, "config": 0, "slowlog": 0}
     assert "CONFIG was refused: NOPERM" in result.detail
     found = {sample.metric for sample in result.samples}
     assert found.isdisjoint({names.REDIS_CONFIG_IO_THREADS, names.REDIS_CONFIG_MAXMEMORY})
@@ -221,7 +227,7 @@ async def test_a_user_that_may_not_read_the_config_lacks_only_what_it_alone_know
 @on_uvloop
 async def test_settings_are_read(server: Redis) -> None:
     result = await probe(url_of(server))
-    assert collected(result) == {"info": 1, "config": 1}
+    assert collected(result) == {"info": 1, "config": 1, "slowlog": 1}
     assert value(result, names.REDIS_CONFIG_MAXCLIENTS) == 50
     assert value(result, names.REDIS_CONFIG_MAXMEMORY) == 64 << 20
     assert value(result, names.REDIS_CONFIG_IO_THREADS) == 1
@@ -230,9 +236,9 @@ async def test_settings_are_read(server: Redis) -> None:
 @on_uvloop
 async def test_config_under_another_name_and_not_at_all(server: Redis) -> None:
     renamed = await probe(url_of(server), config_command="c0nfig")
-    assert collected(renamed) == {"info": 1, "config": 0}
+    assert collected(renamed) == {"info": 1, "config": 0, "slowlog": 1}
     never = await probe(url_of(server), config_command=None)
-    assert collected(never) == {"info": 1}
+    assert collected(never) == {"info": 1, "slowlog": 1}
     assert never.detail == ""
 
 
@@ -317,7 +323,7 @@ async def test_a_user_that_may_not_see_a_key_is_told_so(server: Redis) -> None:
     keys = (RedisKey(name="jobs", kind="list"), RedisKey(name="secret", kind="list"))
     result = await probe(url_of(server, user="queues"), keys=keys)
     assert set(labelled(result, names.REDIS_KEY_SIZE)) == {("db0", "jobs")}
-    assert collected(result) == {"info": 1, "config": 1, "keys": 0}
+    assert collected(result) == {"info": 1, "config": 1, "slowlog": 0, "keys": 0}
 
 
 # --- replication --------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from model.redis import Redis as Target
 from programs import Redis, free_port
 
 MAX_CLIENTS = 20
-COLLECTORS = {("info",), ("config",)}
+COLLECTORS = {("info",), ("config",), ("slowlog",)}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,11 @@ async def test_a_database_that_does_not_exist_is_a_failure_of_the_query(server: 
         ((b"-DENIED Redis is running in protected mode\r\n",), Reason.AUTH),
         # What would ask for gigabytes if it were believed.
         ((b"*4294967295\r\n",), Reason.PROTOCOL),
+        ((b"*100000000\r\n",), Reason.PROTOCOL),
+        ((b"*10000\r\n",), Reason.PROTOCOL),
+        ((b"%100000000\r\n",), Reason.PROTOCOL),
+        ((b"+PONG\r\n*1\r\n*100000000\r\n",), Reason.PROTOCOL),
+        ((b"*9999\r\n",), Reason.RESET),
         ((b"$536870912\r\n" + b"x" * 2_000_000,), Reason.TOO_LARGE),
         ((b"*1\r\n" * 100_000,), Reason.PROTOCOL),
         ((b"",), Reason.RESET),

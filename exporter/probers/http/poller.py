@@ -81,8 +81,12 @@ class Poller:
 
     def watch_open(self, fd: int, waiter: Waiter) -> None:
         """Tell when a connected socket can be written to; go on with `watch`."""
+        self.watch_connected(fd, waiter, WRITE)
+
+    def watch_connected(self, fd: int, waiter: Waiter, events: int) -> None:
+        """Tell whenever a connected socket has `events`, as long as it has them."""
         self._waiters[fd] = waiter
-        self._epoll.register(fd, WRITE)
+        self._epoll.register(fd, events)
         if waiter.deadline < self._next:
             self._schedule(waiter.deadline)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 from typing import Any
 
@@ -14,28 +13,9 @@ from psycopg import AsyncConnection, AsyncCursor
 from exporter.conversation.postgres import note_connected, note_connecting, noted_query
 from exporter.conversation.recorder import recording
 from exporter.probers.failure import ProbeFailure, clean
+from exporter.probers.postgres.failures import login_refused, silent
+from exporter.probers.postgres.place import APPLICATION
 from exporter.probers.result import Reason
-
-_QUOTED = re.compile(r'"[^"]*"')
-# A connection attempt carries no SQLSTATE in libpq, only text.
-_CONNECT_FAILURES = (
-    ("too many clients", Reason.TOO_MANY_CLIENTS),
-    ("remaining connection slots", Reason.TOO_MANY_CLIENTS),
-    ("too many connections", Reason.TOO_MANY_CLIENTS),
-    ("authentication failed", Reason.AUTH),
-    ("no password supplied", Reason.AUTH),
-    ("pg_hba.conf", Reason.AUTH),
-    ("permission denied", Reason.AUTH),
-    ("is not permitted to log in", Reason.AUTH),
-    ("failed to resolve host", Reason.DNS),
-    ("refused", Reason.CONNECT_REFUSED),
-    ("ssl", Reason.TLS),
-    ("certificate", Reason.TLS),
-    ("timeout", Reason.CONNECT_TIMEOUT),
-    ("timed out", Reason.CONNECT_TIMEOUT),
-    ("connection reset", Reason.RESET),
-    ("closed the connection unexpectedly", Reason.RESET),
-)
 
 
 async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[Any]:
@@ -51,16 +31,14 @@ async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[
             connection = await AsyncConnection.connect(
                 url,
                 autocommit=True,
-                application_name="monitoring-service",
+                application_name=APPLICATION,
                 # Of a database in SQL_ASCII psycopg would give us bytes.
                 client_encoding="UTF8",
                 # libpq would wait for each address of the host in turn.
                 connect_timeout=max(2, int(timeout)),
             )
     except TimeoutError:
-        raise ProbeFailure(
-            Reason.CONNECT_TIMEOUT, f"no connection in {timeout:g} s: it accepts, but is silent"
-        ) from None
+        raise silent(timeout) from None
     except psycopg.Error as error:
         raise _connect_failure(error) from None
     if recorder is not None:
@@ -136,10 +114,4 @@ def _connect_failure(error: psycopg.Error) -> ProbeFailure:
     if isinstance(error, psycopg.ProgrammingError):
         # libpq would repeat the part of the URL that it cannot read, which may be the password.
         return ProbeFailure(Reason.CONNECT, "the URL cannot be read: encode what is special in it")
-    text = clean(str(error))
-    # Names of databases and users stand in quotes, and may be any of the words.
-    words = _QUOTED.sub("", text).lower()
-    for part, reason in _CONNECT_FAILURES:
-        if part in words:
-            return ProbeFailure(reason, text)
-    return ProbeFailure(Reason.CONNECT, text)
+    return login_refused("", str(error))

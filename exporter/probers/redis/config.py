@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from exporter.probers.failure import clean
 from exporter.probers.redis.fields import CONFIG, CONFIG_PATTERNS
 from exporter.probers.redis.protocol import Refusal, Reply, text_of
 from exporter.probers.redis.server import Answer
 from exporter.probers.result import Sample
 from model import names
+
+_LIMITS = "client-output-buffer-limit"
 
 
 class ConfigReader:
@@ -49,9 +52,29 @@ class ConfigReader:
 
 
 def _samples(settings: Sequence[str | None]) -> list[Sample]:
-    found = {}
+    found: dict[str, Sample] = {}
+    limits: list[Sample] = []
     for name, value in zip(settings[::2], settings[1::2], strict=False):
         metric = CONFIG.get(name or "")
-        if metric is not None and value is not None and value.isascii() and value.isdigit():
-            found[metric.name] = Sample(metric, (), float(value))
-    return list(found.values())
+        if metric is not None and _is_number(value):
+            found[metric.name] = Sample(metric, (), float(value or 0))
+        elif name == _LIMITS:
+            limits = list(_buffer_limits((value or "").split()))
+    return [*found.values(), *limits]
+
+
+def _buffer_limits(words: Sequence[str]) -> Iterator[Sample]:
+    """Of each class of clients: the hard limit, the soft one, and how long that may be exceeded."""
+    for place in range(0, len(words) - 3, 4):
+        kind, *limits = words[place : place + 4]
+        if not all(map(_is_number, limits)):
+            continue
+        hard, soft, seconds = map(float, limits)
+        label = clean(kind)
+        yield Sample(names.REDIS_CONFIG_BUFFER_LIMIT, (label, "hard"), hard)
+        yield Sample(names.REDIS_CONFIG_BUFFER_LIMIT, (label, "soft"), soft)
+        yield Sample(names.REDIS_CONFIG_BUFFER_LIMIT_OVERCOME, (label, "soft"), seconds)
+
+
+def _is_number(text: str | None) -> bool:
+    return text is not None and text.isascii() and text.isdigit()

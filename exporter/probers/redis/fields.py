@@ -11,6 +11,9 @@ FIELDS: Mapping[str, Metric] = {
     # Server
     "uptime_in_seconds": names.REDIS_UPTIME,
     "io_threads_active": names.REDIS_IO_THREADS_ACTIVE,
+    "hz": names.REDIS_HZ,
+    "configured_hz": names.REDIS_CONFIGURED_HZ,
+    "cluster_enabled": names.REDIS_CLUSTER_ENABLED,
     # Clients
     "connected_clients": names.REDIS_CONNECTED_CLIENTS,
     "blocked_clients": names.REDIS_BLOCKED_CLIENTS,
@@ -46,7 +49,26 @@ FIELDS: Mapping[str, Metric] = {
     "allocator_rss_bytes": names.REDIS_ALLOCATOR_RSS,
     "lazyfree_pending_objects": names.REDIS_LAZYFREE_PENDING,
     "active_defrag_running": names.REDIS_ACTIVE_DEFRAG_RUNNING,
+    "lazyfreed_objects": names.REDIS_LAZYFREED,
+    "used_memory_functions": names.REDIS_MEMORY_FUNCTIONS,
+    "used_memory_scripts_eval": names.REDIS_MEMORY_SCRIPTS_EVAL,
+    "used_memory_vm_eval": names.REDIS_MEMORY_VM_EVAL,
+    "used_memory_vm_functions": names.REDIS_MEMORY_VM_FUNCTIONS,
+    "used_memory_vm_total": names.REDIS_MEMORY_VM,
+    "mem_aof_buffer": names.REDIS_MEM_AOF_BUFFER,
+    "mem_cluster_links": names.REDIS_MEM_CLUSTER_LINKS,
+    "mem_replication_backlog": names.REDIS_MEM_BACKLOG,
+    "mem_total_replication_buffers": names.REDIS_MEM_REPLICATION,
+    "number_of_cached_scripts": names.REDIS_CACHED_SCRIPTS,
+    "number_of_functions": names.REDIS_FUNCTIONS,
+    "number_of_libraries": names.REDIS_LIBRARIES,
     # Persistence
+    "async_loading": names.REDIS_ASYNC_LOADING,
+    "rdb_saves": names.REDIS_RDB_SAVES,
+    "rdb_last_load_keys_expired": names.REDIS_RDB_LOAD_EXPIRED,
+    "rdb_last_load_keys_loaded": names.REDIS_RDB_LOAD_LOADED,
+    "module_fork_in_progress": names.REDIS_MODULE_FORK,
+    "module_fork_last_cow_size": names.REDIS_MODULE_FORK_COW,
     "loading": names.REDIS_LOADING,
     "rdb_changes_since_last_save": names.REDIS_RDB_CHANGES,
     "rdb_bgsave_in_progress": names.REDIS_RDB_IN_PROGRESS,
@@ -83,7 +105,27 @@ FIELDS: Mapping[str, Metric] = {
     "active_defrag_misses": names.REDIS_DEFRAG_MISSES,
     "active_defrag_key_hits": names.REDIS_DEFRAG_KEY_HITS,
     "active_defrag_key_misses": names.REDIS_DEFRAG_KEY_MISSES,
+    "total_net_repl_input_bytes": names.REDIS_NET_REPL_INPUT,
+    "total_net_repl_output_bytes": names.REDIS_NET_REPL_OUTPUT,
+    "evicted_clients": names.REDIS_EVICTED_CLIENTS,
+    "pubsubshard_channels": names.REDIS_PUBSUBSHARD_CHANNELS,
+    "migrate_cached_sockets": names.REDIS_MIGRATE_CACHED_SOCKETS,
+    "slave_expires_tracked_keys": names.REDIS_SLAVE_EXPIRES_TRACKED,
+    "tracking_total_keys": names.REDIS_TRACKING_KEYS,
+    "tracking_total_items": names.REDIS_TRACKING_ITEMS,
+    "tracking_total_prefixes": names.REDIS_TRACKING_PREFIXES,
+    "unexpected_error_replies": names.REDIS_UNEXPECTED_ERRORS,
+    "total_error_replies": names.REDIS_ERROR_REPLIES,
+    "dump_payload_sanitizations": names.REDIS_SANITIZATIONS,
+    "total_reads_processed": names.REDIS_READS,
+    "total_writes_processed": names.REDIS_WRITES,
+    "io_threaded_reads_processed": names.REDIS_THREADED_READS,
+    "io_threaded_writes_processed": names.REDIS_THREADED_WRITES,
+    "reply_buffer_shrinks": names.REDIS_REPLY_BUFFER_SHRINKS,
+    "reply_buffer_expands": names.REDIS_REPLY_BUFFER_EXPANDS,
     # CPU
+    "used_cpu_sys_main_thread": names.REDIS_CPU_SYS_MAIN,
+    "used_cpu_user_main_thread": names.REDIS_CPU_USER_MAIN,
     "used_cpu_sys": names.REDIS_CPU_SYS,
     "used_cpu_user": names.REDIS_CPU_USER,
     "used_cpu_sys_children": names.REDIS_CPU_SYS_CHILDREN,
@@ -108,6 +150,13 @@ FIELDS: Mapping[str, Metric] = {
     "sentinel_simulate_failure_flags": names.REDIS_SENTINEL_SIMULATE,
 }
 
+# Lines that are a second metric, too, and what the number is divided by.
+TWINS: Mapping[str, tuple[Metric, float]] = {
+    "maxclients": (names.REDIS_MAX_CLIENTS, 1.0),
+    "latest_fork_usec": (names.REDIS_LATEST_FORK_SECONDS, 1e6),
+    "process_id": (names.REDIS_PROCESS_ID, 1.0),
+}
+
 # Told of a replica, with its master in the labels.
 MASTER_FIELDS: Mapping[str, Metric] = {
     "master_link_status": names.REDIS_MASTER_LINK_UP,
@@ -118,18 +167,19 @@ MASTER_FIELDS: Mapping[str, Metric] = {
 
 # Lines that samples are made of together with others.
 FACTS = frozenset(
-    {*names.REDIS_INSTANCE_INFO.labels[1:], "master_host", "master_port"}
+    {*names.REDIS_INSTANCE_INFO.labels[1:], "master_host", "master_port", "slave_read_only"}
 ) | frozenset(MASTER_FIELDS)
 
 # Statuses that Redis has as words.
 WORDS: Mapping[str, float] = {"ok": 1.0, "err": 0.0, "fail": 0.0, "up": 1.0, "down": 0.0}
 
 # CONFIG is asked for these patterns: Redis before 7 takes one at a time.
-CONFIG_PATTERNS = ("max*", "io-threads")
+CONFIG_PATTERNS = ("max*", "io-threads", "repl-backlog-size", "client-output-buffer-limit")
 CONFIG: Mapping[str, Metric] = {
     "maxclients": names.REDIS_CONFIG_MAXCLIENTS,
     "maxmemory": names.REDIS_CONFIG_MAXMEMORY,
     "io-threads": names.REDIS_CONFIG_IO_THREADS,
+    "repl-backlog-size": names.REDIS_CONFIG_BACKLOG_SIZE,
 }
 
 # What counts the entries of a key of each kind, in O(1).

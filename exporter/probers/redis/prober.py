@@ -10,6 +10,7 @@ from exporter.probers.redis.link import REDIS_PORT, SENTINEL_PORT, Link
 from exporter.probers.redis.master import MasterFinder
 from exporter.probers.redis.protocol import Script
 from exporter.probers.redis.server import Answer, ServerProber
+from exporter.probers.redis.slowlog import SlowLog
 from exporter.probers.result import Reason, Sample
 from model import names
 from model.redis import Redis
@@ -26,7 +27,7 @@ class RedisProber(ServerProber):
 
     def __init__(self, target: Redis, url: str, network: Network | None = None) -> None:
         self._config = ConfigReader(target.config_command)
-        named = (("config", target.config_command), ("keys", target.keys))
+        named = (("config", target.config_command), ("slowlog", True), ("keys", target.keys))
         self._collectors = ("info", *(name for name, asked in named if asked))
         super().__init__(url, SENTINEL_PORT if target.master_name else REDIS_PORT, network)
         place = self._address
@@ -36,9 +37,20 @@ class RedisProber(ServerProber):
         if target.master_name:
             self._finder = MasterFinder(target, self._link, self._network, secure=place.secure)
         opening = self._opening()
-        commands = (*opening, ("INFO", "all"), *self._config.commands, *self._keys.commands)
+        self._opened = opening
         self._first = len(opening)
-        self._script = Script(commands, place.secrets)
+        self._slowlog = SlowLog()
+        self._script = self._asked()
+
+    def _asked(self) -> Script:
+        commands = (
+            *self._opened,
+            ("INFO", "all"),
+            *self._config.commands,
+            *self._slowlog.commands,
+            *self._keys.commands,
+        )
+        return Script(commands, self._address.secrets)
 
     async def _ask(self, answer: Answer, deadline: float) -> None:
         answer.samples.append(_DOWN)
@@ -46,10 +58,14 @@ class RedisProber(ServerProber):
         replies = await link.talk(self._script, deadline)
         info = self._first
         config = info + 1
-        keys = config + len(self._config.commands)
+        slow = config + len(self._config.commands)
+        keys = slow + len(self._slowlog.commands)
         # What it tells of itself is worth having also when it is down: it says why.
         role = self._read_info(answer, replies[info:config])
-        self._config.read(answer, replies[config:keys])
+        self._config.read(answer, replies[config:slow])
+        self._slowlog.read(answer, replies[slow:keys])
+        if keys > slow and not self._slowlog.commands:
+            self._script = self._asked()
         self._keys.read(answer, replies[keys:])
         self._check_opening(replies[:info], info)
         if self._finder is not None and role not in ("master", ""):

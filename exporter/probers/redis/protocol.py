@@ -12,6 +12,10 @@ from exporter.probers.result import Reason
 # INFO with 400 commands in its statistics takes 60 KB.
 _MOST_BYTES = 1 << 20
 _MORE = object()
+# hiredis makes room for all elements of an array, a map, a set, a push or an attribute before it
+# has seen one; nothing that we ask for has 10,000.
+_HEADERS = (b"\n*", b"\n%", b"\n~", b"\n>", b"\n|")
+_MOST_DIGITS = 4
 
 
 class Refusal(Exception):  # noqa: N818 - an answer like others; hiredis wants it to be an exception
@@ -55,12 +59,14 @@ def _encoded(words: Sequence[str]) -> bytes:
 class Replies:
     """Collects the replies to a script: a Reader for a connection."""
 
-    __slots__ = ("_left", "_parser", "_wanted", "received")
+    __slots__ = ("_left", "_parser", "_tail", "_wanted", "received")
 
     def __init__(self, script: Script) -> None:
         self._wanted = script.count
         self._left = _MOST_BYTES
         self._parser = hiredis.Reader(replyError=script.refusal, notEnoughData=_MORE)
+        # What may be the beginning of a header whose rest comes later.
+        self._tail = b"\n"
         self.received: list[Reply] = []
 
     def feed(self, data: bytes) -> bool:
@@ -68,6 +74,10 @@ class Replies:
         self._left -= len(data)
         if self._left < 0:
             raise ProbeFailure(Reason.TOO_LARGE, f"the replies are over {_MOST_BYTES} bytes")
+        seen = self._tail + data
+        if any(_too_long(seen, header) for header in _HEADERS):
+            raise ProbeFailure(Reason.PROTOCOL, "a reply of 10,000 elements or more")
+        self._tail = seen[-_MOST_DIGITS - 2 :]
         failure = self._parse(data)
         if failure is not None:
             raise failure
@@ -94,6 +104,17 @@ class Replies:
         except (hiredis.ProtocolError, MemoryError) as error:
             return ProbeFailure(Reason.PROTOCOL, f"not Redis' protocol: {error}")
         return None
+
+
+def _too_long(data: bytes, header: bytes) -> bool:
+    """Whether a header announces more elements than it may."""
+    at = data.find(header)
+    while at >= 0:
+        digits = data[at + 2 : at + 3 + _MOST_DIGITS]
+        if len(digits) > _MOST_DIGITS and digits.isdigit():
+            return True
+        at = data.find(header, at + 2)
+    return False
 
 
 def text_of(reply: object) -> str | None:
