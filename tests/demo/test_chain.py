@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from demo.scenario import Event, break_and_repair, one_failed_probe
 from demo.stack import ROOT, Stack, running
+from model.escalation import UNACKED_AGE, escalation_rules
 from programs import find
 from programs.process import child
 
@@ -46,8 +47,9 @@ async def test_prometheus_has_loaded_every_generated_rule_and_all_are_healthy(st
     answer = await get_json(f"{stack.prometheus.url}/api/v1/rules")
     assert isinstance(answer, dict)
     rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    escalation = [UNACKED_AGE, *(rule.name for rule in escalation_rules(stack.platform))]
     assert sorted(rule["name"] for rule in rules) == sorted(
-        alert.name for alert in stack.platform.alerts
+        [*(alert.name for alert in stack.platform.alerts), *escalation]
     )
     assert {rule["health"] for rule in rules} == {"ok"}, [rule.get("lastError") for rule in rules]
 
