@@ -462,12 +462,12 @@ ALERTS = (
         name="ServiceMetricsMissing",
         group="services",
         expr=missing_metrics(SERVICES),
-        for_=minutes(5),
+        for_=minutes(2),
         severity="warning",
         service="{{ $labels.service }}",
         summary="{{ $labels.service }} does not expose {{ $labels.metric }}",
         description=(
-            "For 5 minutes Prometheus has had no {{ $labels.metric }} of {{ $labels.service }}: "
+            "For 2 minutes Prometheus has had no {{ $labels.metric }} of {{ $labels.service }}: "
             "alerts and dashboards about it see nothing, which is not that all is well."
         ),
         symptoms="A metric that a service should expose has no series.",

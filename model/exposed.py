@@ -32,10 +32,7 @@ def missing_metrics(services: Iterable[Service]) -> Expr:
 
 
 def _missing(metric: Metric, names: list[str]) -> Expr:
-    scraped, exposed = (
-        select(one, job=SERVICES_JOB).where(Match.REGEX, service="|".join(names))
-        for one in (UP, metric)
-    )
+    scraped = select(UP, job=SERVICES_JOB).where(Match.REGEX, service="|".join(names))
     expected = Aggregate(Collapse.MAX, scraped, _BY)
-    present = Aggregate(metric.collapse, exposed, _BY)
+    present = Aggregate(metric.collapse, select(metric), _BY)
     return Named(Unless(expected, present, _BY), "metric", metric.name)

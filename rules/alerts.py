@@ -42,9 +42,9 @@ def rules_path(group: str) -> str:
     return f"rules/generated/{group}.rules.yml"
 
 
-def expression(expr: Expr, platform: Platform) -> str:
+def expression(expr: Expr | str, platform: Platform) -> str:
     """An expression as Prometheus reads it, with the config's hash put in."""
-    return str(own_series(expr, platform)).replace(CONFIG_SHA256, platform.sha256)
+    return own_series(str(expr), platform).replace(CONFIG_SHA256, platform.sha256)
 
 
 def rule_labels(alert: Alert, platform: Platform) -> dict[str, str]:
@@ -82,7 +82,7 @@ def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]
 def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "alert": alert.name,
-        "expr": outside_maintenance(alert, expression(alert.expr, platform)),
+        "expr": expression(outside_maintenance(alert), platform),
     }
     if alert.for_:
         rule["for"] = prometheus(alert.for_)

@@ -33,13 +33,13 @@ class Renamed(Expr):
         return f'label_replace({self.inner}, "{self.new}", "$1", "{self.old}", "(.+)")'
 
 
-def outside_maintenance(alert: Alert, condition: str | None = None) -> str:
-    """The condition of an alert, as it is unless one is given, without what is in maintenance.
+def outside_maintenance(alert: Alert) -> str:
+    """The condition of an alert, without what is in maintenance.
 
     One that is about no single target or service is left as it is: a window must silence no more
     than its own targets.
     """
-    condition, about = condition or str(alert.expr), about_by(alert)
+    condition, about = str(alert.expr), about_by(alert)
     if about is None:
         return condition
     in_maintenance: Expr = observed(names.MAINTENANCE) > _MAJORITY

@@ -1,53 +1,54 @@
 """Our own observations, told from those that the jobs for other people's dashboards bring.
 
 The latter have the same names, and neither `target` nor `kind`: in a condition over all targets
-they would count as one more.
+they would count as one more. What is asked about them is text by now, be it built or raw.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import fields, replace
 
 from model.jobs import JOB
 from model.names import Scope, catalogue
 from model.platform import Platform
-from model.promql import Expr, Selector
 
 _OBSERVED = "|".join(
     sorted(metric.name for metric in catalogue().values() if metric.scope is Scope.OBSERVED)
 )
-_SELECTOR = re.compile(rf"(?<![\w:])((?:{_OBSERVED})(?:_bucket|_sum|_count)?)(?![\w:])(\{{?)")
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_SELECTOR = re.compile(
+    rf"(?P<other>{_STRING})|(?<![\w:])(?P<name>(?:{_OBSERVED})(?:_bucket|_sum|_count)?)(?![\w:(])"
+    rf"(?:\{{(?P<matchers>(?:{_STRING}|[^}}\"])*)\}})?"
+)
+_QUERY = re.compile(r'^(\s*"expr": )(".*")(,?)$', re.MULTILINE)
+_OF_A_JOB = re.compile(r"(?:^|,)\s*job\s*(?:=|!)")
 
 
-def own_series(expr: Expr, platform: Platform) -> Expr:
+def own_series(expression: str, platform: Platform) -> str:
     """The expression over what the exporter's own job brings; itself if nothing else does."""
-    return _narrowed(expr) if platform.watched_by.probe_jobs else expr
+    return _SELECTOR.sub(_narrowed, expression) if platform.watched_by.probe_jobs else expression
+
+
+def _narrowed(found: re.Match[str]) -> str:
+    if found["other"]:
+        return found[0]
+    matchers = found["matchers"] or ""
+    if _OF_A_JOB.search(matchers):
+        return found[0]
+    narrowed = ",".join(filter(None, (matchers, f'job="{JOB}"')))
+    return f"{found['name']}{{{narrowed}}}"
 
 
 def own_queries(dashboard: str, platform: Platform) -> str:
     """A dashboard's JSON, a setting a line, with its queries over what our own job brings."""
     if not platform.watched_by.probe_jobs:
         return dashboard
-    return "\n".join(
-        _SELECTOR.sub(_with_job, line) if line.lstrip().startswith('"expr":') else line
-        for line in dashboard.split("\n")
+    return _QUERY.sub(
+        lambda line: (
+            line[1]
+            + json.dumps(own_series(json.loads(line[2]), platform), ensure_ascii=False)
+            + line[3]
+        ),
+        dashboard,
     )
-
-
-def _with_job(selector: re.Match[str]) -> str:
-    name, brace = selector.groups()
-    job = f'job=\\"{JOB}\\"'
-    return f"{name}{{{job}," if brace else f"{name}{{{job}}}"
-
-
-def _narrowed(expr: Expr) -> Expr:
-    if isinstance(expr, Selector):
-        ambiguous = expr.metric.scope is Scope.OBSERVED and "job" not in expr.fixed
-        return expr.where(job=JOB) if ambiguous else expr
-    parts = {
-        field.name: _narrowed(value)
-        for field in fields(expr)
-        if isinstance(value := getattr(expr, field.name), Expr)
-    }
-    return replace(expr, **parts) if parts else expr

@@ -12,6 +12,8 @@ from model.promql import Selector, quoted
 from model.redis import Redis, Sentinel
 
 Labels = Mapping[str, str]
+# The value of a label that an expression leaves open.
+OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from model.promql import (
     Selector,
 )
 from model.raw import Fires, Raw
-from rules.series.feed import Feed, Labels
+from rules.series.feed import OTHER, Feed, Labels
 
 
 def results(expr: Expr, feed: Feed) -> list[Labels]:
@@ -102,7 +102,7 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
         elif name == "kind":
             labels[name] = kinds.get(subject, "http")
         elif name not in labels:
-            labels[name] = "other"
+            labels[name] = OTHER
     for matcher in selector.matchers:
         if matcher.match is Match.EQUAL:
             # Hashing a config takes a while.

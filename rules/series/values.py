@@ -23,7 +23,7 @@ from model.promql import (
     TimeUntil,
     Unless,
 )
-from rules.series.feed import Feed, Series, one
+from rules.series.feed import OTHER, Feed, Labels, Series, one
 from rules.series.labels import results
 from rules.series.quantiles import of_quantile
 from rules.untestable import UntestableError
@@ -153,7 +153,8 @@ def _(expr: Selector, feed: Feed) -> list[Series]:
 @_missing.register
 def _(expr: Unless, feed: Feed) -> list[Series]:
     """Every result of the left side has its counterpart on the right."""
-    return _series(expr.left, Decimal(1), feed) + _series(expr.right, Decimal(1), feed)
+    right = _counterparts(_series(expr.right, Decimal(1), feed), results(expr.left, feed), expr.on)
+    return _series(expr.left, Decimal(1), feed) + right
 
 
 @_missing.register
@@ -164,3 +165,18 @@ def _(expr: Or, feed: Feed) -> list[Series]:
 def _once(found: list[Series]) -> list[Series]:
     """Series without those that two parts of an expression both ask for."""
     return list({fed.notation(): fed for fed in found}.values())
+
+
+def _counterparts(found: list[Series], wanted: list[Labels], on: tuple[str, ...]) -> list[Series]:
+    """Series that carry the labels of results, where what they carry is up to us."""
+    free = [label for label in on if any(dict(fed.labels).get(label) == OTHER for fed in found)]
+    if not free:
+        return found
+    return _once(
+        [
+            replace(fed, labels=tuple(sorted({**dict(fed.labels), **chosen}.items())))
+            for fed in found
+            for labels in wanted
+            for chosen in ({label: labels[label] for label in free},)
+        ]
+    )

@@ -181,5 +181,5 @@ def test_our_own_alerts_and_dashboards_do_not_count_what_these_jobs_bring(
     assert f'avg by (target) (pg_up{{job="{JOB}"}}) < 0.5' in databases
     dashboard = files["grafana/dashboards/overview.json"]
     assert f'pg_up{{job=\\"{JOB}\\"}}' in dashboard
-    assert f'probe_success{{job=\\"{JOB}\\",' in dashboard
+    assert f'probe_success{{kind=\\"http\\",job=\\"{JOB}\\"}}' in dashboard
     assert [proof for proof in prove(with_jobs, files) if not proof.holds] == []

@@ -43,10 +43,10 @@ def test_each_metric_is_missed_at_those_services_that_promise_it() -> None:
     both, one = 'job="services",service=~"shop|web"', 'job="services",service=~"shop"'
     assert str(expr) == (
         f"label_replace(max by (service) (up{{{both}}}) unless on (service) "
-        f"sum by (service) (http_requests_total{{{both}}}), "
+        "sum by (service) (http_requests_total), "
         '"metric", "http_requests_total", "", "") or '
         f"label_replace(max by (service) (up{{{one}}}) unless on (service) "
-        f"max by (service) (queue_size{{{one}}}), "
+        "max by (service) (queue_size), "
         '"metric", "queue_size", "", "")'
     )
 
