@@ -60,12 +60,18 @@ def _told(info: dict[str, Any], der: bytes) -> Certificate:
     return Certificate(
         _name(info.get("subject", ())),
         _name(info.get("issuer", ())),
-        f"{int(info.get('serialNumber', '0'), 16):x}",
+        _serial(info.get("serialNumber", "0")),
         tuple(f"{kind}:{value}"[:_LONGEST] for kind, value in info.get("subjectAltName", ()))[:50],
         str(info.get("notBefore", "")),
         str(info.get("notAfter", "")),
         hashlib.sha256(der).hexdigest(),
     )
+
+
+def _serial(text: str) -> str:
+    """A serial number in whole bytes, as Go prints one."""
+    digits = f"{int(text, 16):x}"
+    return digits.zfill(len(digits) + len(digits) % 2)
 
 
 def _name(parts: Sequence[Sequence[tuple[str, str]]]) -> str:
