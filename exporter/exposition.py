@@ -100,11 +100,16 @@ class Renderer:
     def fragments(
         self, samples: Iterable[Sample], blocks: Sequence[Block] = ()
     ) -> dict[str, bytes]:
-        """The lines that samples, and those in blocks, add to each family."""
+        """The lines that samples, and those in blocks, add to each family.
+
+        The next call may change what this one gives back.
+        """
         parts, blocks = self._parts, (tuple(samples), *blocks)
         # Only the last result's lines are kept, or labels that come and go would fill the memory.
         del parts[len(blocks) :]
         parts += (_Part() for _ in range(len(blocks) - len(parts)))
+        if len(blocks) == 1:
+            return parts[0].fragments(blocks[0], self._prefix)
         found: dict[str, bytes] = {}
         for part, block in zip(parts, blocks, strict=True):
             lines = part.fragments(block, self._prefix)
@@ -130,7 +135,7 @@ class _Part:
         self._places: dict[str, list[int]] = {}
         self._found: dict[str, bytes] = {}
 
-    def fragments(self, block: Block, prefix: str) -> Fragments:
+    def fragments(self, block: Block, prefix: str) -> dict[str, bytes]:
         last = self._block
         if block is last:
             return self._found

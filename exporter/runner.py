@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterable
 from time import monotonic
 
 import structlog
 
-from exporter.clock import Clock
+from exporter.clock import STARTS_A_TURN, Clock
 from exporter.connectivity import SILENT, Connectivity
 from exporter.exposition import Fragments
+from exporter.overruns import Overruns
 from exporter.probers.prober import Prober
 from exporter.probers.result import Health, ProbeResult, Reason
 from exporter.slots import Slots
@@ -38,7 +40,9 @@ class Runner:
             connectivity.ended,
         )
         connectivity.when_isolated = self._withhold
-        self._clock = Clock()
+        self._overruns = Overruns()
+        telemetry.probes_in_flight.set_function(lambda: len(self._overruns))
+        self._clock = Clock(starts_a_turn=STARTS_A_TURN)
         self._slots = Slots(DEFAULT_PROBES_AT_ONCE, DEFAULT_PROBES_AT_ONCE_PER_HOST)
         self._watches: dict[str, Watch] = {}
         self._stopped = False
@@ -100,21 +104,24 @@ class Runner:
     async def probe(self, prober: Prober, timeout: float) -> ProbeResult:
         """Run one probe; whatever the prober does, there is a result in `timeout` seconds."""
         started = time.perf_counter()
-        limit = asyncio.timeout(timeout + _GRACE)
-        self._telemetry.probes_in_flight.inc()
+        limit = self._overruns.limit(timeout + _GRACE)
         try:
-            async with limit:
-                return await prober.probe(timeout)
-        except Exception:
-            self._telemetry.errors.labels("prober").inc()
-            log.exception(
-                "a prober has failed", prober=type(prober).__name__, overrun=limit.expired()
-            )
-            if limit.expired():
-                return _failure(started, Reason.TIMEOUT, f"no answer in {timeout:g} s")
+            return await prober.probe(timeout)
+        except asyncio.CancelledError:
+            if not limit.is_why():
+                raise
+            self._log_defect(prober, overrun=True)
+            return _failure(started, Reason.TIMEOUT, f"no answer in {timeout:g} s")
+        except Exception:  # noqa: BLE001 - it is logged there
+            self._log_defect(prober, overrun=False)
             return _failure(started, Reason.INTERNAL, "an error inside the exporter; see its log")
         finally:
-            self._telemetry.probes_in_flight.dec()
+            self._overruns.forget(limit)
+
+    def _log_defect(self, prober: Prober, *, overrun: bool) -> None:
+        self._telemetry.errors.labels("prober").inc()
+        name = type(prober).__name__
+        log.error("a prober has failed", prober=name, overrun=overrun, exc_info=sys.exc_info())
 
     def _withhold(self) -> None:
         """Tell no more of what was found out just before we knew that we are cut off."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from exporter import process
 from exporter.service import Loaded, Service
 from exporter.settings import Settings, SettingsError
 from exporter.web.app import make_app
@@ -34,6 +36,7 @@ async def serve(
 
     Raises CannotListenError.
     """
+    process.raise_limit()
     service = Service(config, environment, settings, loaded)
     runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
@@ -47,6 +50,10 @@ async def serve(
         _handle_signals(stop, service)
         port = await _listen(runner, settings)
         await service.start()
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        _warn_of_limit(loaded.platform.probes_at_once)
         log.info(
             "serving",
             address=f"{settings.host}:{port}",
@@ -63,6 +70,16 @@ async def serve(
             task.cancel()
         await service.stop()
         await runner.cleanup()
+
+
+def _warn_of_limit(probes_at_once: int) -> None:
+    missing = process.missing_files(probes_at_once)
+    if missing:
+        log.warning(
+            "too few open files are allowed (ulimit -Hn): probes will fail as internal",
+            probes_at_once=probes_at_once,
+            missing=missing,
+        )
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> int:

@@ -11,9 +11,9 @@ class Wait:
 
     __slots__ = ("begin", "host")
 
-    def __init__(self, host: str, begin: Callable[[], None]) -> None:
+    def __init__(self, host: str, begin: Callable[[], None] | None) -> None:
         self.host = host
-        self.begin: Callable[[], None] | None = begin
+        self.begin = begin
 
     def cancel(self) -> None:
         """Wait no longer; a slot that it has is given back by `Slots.release`."""
@@ -32,6 +32,8 @@ class Slots:
         self._taken = 0
         # Of each host, those that have a slot or wait for nothing but the total.
         self._admitted: Counter[str] = Counter()
+        # The waiting of all who need not wait.
+        self._over = Wait("", None)
         self._queue: deque[Wait] = deque()
         self._of_host: defaultdict[str, deque[Wait]] = defaultdict(deque)
 
@@ -44,12 +46,17 @@ class Slots:
 
     def ask(self, host: str, begin: Callable[[], None]) -> Wait:
         """Call `begin` as soon as there is a slot, which may be at once."""
-        wait = Wait(host, begin)
-        if self._admitted[host] < self._per_host:
-            self._admitted[host] += 1
+        admitted = self._admitted.get(host, 0)
+        if admitted < self._per_host:
+            self._admitted[host] = admitted + 1
+            if self._taken < self._total and not self._queue:
+                self._taken += 1
+                begin()
+                return self._over
+            wait = Wait(host, begin)
             self._queue.append(wait)
-            self._hand_out()
         else:
+            wait = Wait(host, begin)
             self._of_host[host].append(wait)
         return wait
 

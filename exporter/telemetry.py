@@ -6,19 +6,10 @@ import asyncio
 import platform
 from collections import deque
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-
+from exporter import process
+from exporter.instruments import Registry
 from exporter.version import VERSION
 from model import names
-from model.names import Metric
 
 _LAG_PROBE_INTERVAL = 0.5
 _LAG_WINDOW = 15.0
@@ -28,38 +19,28 @@ class Telemetry:
     """The exporter's own metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # it ships without types
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.probes_in_flight = self._gauge(names.PROBES_IN_FLIGHT)
-        self.probe_start_delay = Histogram(
-            names.PROBE_START_DELAY.name,
-            names.PROBE_START_DELAY.help,
-            registry=self.registry,
-            buckets=names.PROBE_START_DELAY.buckets,
-        )
-        self.errors = Counter(
-            names.ERRORS.name, names.ERRORS.help, names.ERRORS.labels, registry=self.registry
-        )
+        self.registry = Registry()
+        process.observe(self.registry)
+        self.probes_in_flight = self.registry.value(names.PROBES_IN_FLIGHT)
+        self.probe_start_delay = self.registry.histogram(names.PROBE_START_DELAY)
+        self.errors = self.registry.family(names.ERRORS)
         for component in ("prober", "web", "connectivity"):
             # A series that were born at 1 would hide its first error from a rate.
             self.errors.labels(component)
-        self.config_info = self._gauge(names.CONFIG_INFO)
-        self.reload_successful = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESSFUL)
-        self.reload_success_time = self._gauge(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)
-        self.watchdog_received = self._gauge(names.WATCHDOG_LAST_RECEIVED)
-        self.connectivity_up = self._gauge(names.CONNECTIVITY_UP)
-        self.connectivity_reference_up = self._gauge(names.CONNECTIVITY_REFERENCE_UP)
-        self.event_loop_lag = self._gauge(names.EVENT_LOOP_LAG)
-        self._gauge(names.TASKS).set_function(lambda: len(asyncio.all_tasks()))
-        self._gauge(names.BUILD_INFO).labels(VERSION, platform.python_version()).set(1)
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+        self.config_info = self.registry.family(names.CONFIG_INFO)
+        self.reload_successful = self.registry.value(names.CONFIG_LAST_RELOAD_SUCCESSFUL)
+        self.reload_success_time = self.registry.value(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)
+        self.watchdog_received = self.registry.value(names.WATCHDOG_LAST_RECEIVED)
+        self.connectivity_up = self.registry.value(names.CONNECTIVITY_UP)
+        self.connectivity_reference_up = self.registry.family(names.CONNECTIVITY_REFERENCE_UP)
+        self.event_loop_lag = self.registry.value(names.EVENT_LOOP_LAG)
+        self.registry.value(names.TASKS).set_function(lambda: len(asyncio.all_tasks()))
+        build = self.registry.family(names.BUILD_INFO)
+        build.labels(VERSION, platform.python_version()).set(1)
 
     def text(self) -> bytes:
         """The exposition of these metrics."""
-        return generate_latest(self.registry)
+        return self.registry.text()
 
     async def watch_event_loop(self) -> None:
         """Measure, until cancelled, how late the event loop runs what is due."""

@@ -11,7 +11,7 @@ from time import monotonic
 import structlog
 
 from exporter.clock import Clock, Start
-from exporter.exposition import Fragments, Renderer
+from exporter.exposition import Fragments, Renderer, fragments
 from exporter.probers.prober import Prober
 from exporter.probers.result import Blocks, Health, ProbeResult, Reason, Sample
 from exporter.slots import Slots, Wait
@@ -98,19 +98,20 @@ class Watch:
         self._slot = self._random_start()
         self._start: Start | None = None
         self._wait: Wait | None = None
+        self._has_slot = False
         self._due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._stale_at = float("-inf")
-        self._withheld = False
-        self._counts = {"success": 0, "failure": 0}
+        self._withheld: Fragments = {}
         self._result: ProbeResult | None = None
         self._since: float | None = None
         self._renderer = Renderer(self.target.name)
-        self._counter_renderer = Renderer(self.target.name)
+        self._kind = (self.target.kind,)
+        self._successes = Sample(names.PROBES, (self.target.kind, "success"), 0)
+        self._failures = Sample(names.PROBES, (self.target.kind, "failure"), 0)
         self._verdict: tuple[Health, Reason | None] | None = None
         self._verdict_samples: tuple[Sample, ...] = ()
         self._fragments: Fragments = {}
-        self._counters: Fragments = {}
 
     def start(self) -> None:
         """Start the clock."""
@@ -125,16 +126,21 @@ class Watch:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+            # A task that is cancelled before it has begun runs none of its code.
+            self._give_back()
         await self._prober.close()
 
     def fragments(self, now: float) -> Fragments:
         """The lines for a scrape; only the counters if the last result is too old to speak."""
-        return self._fragments if now <= self._stale_at else self._counters
+        if now <= self._stale_at or not self._fragments:
+            return self._fragments
+        return {names.PROBES.name: self._fragments[names.PROBES.name], **self._withheld}
 
     def withhold(self) -> None:
         """Tell nothing of the last result until there is another one."""
-        self._stale_at, self._withheld = float("-inf"), True
-        self._counters = self._counter_renderer.fragments(self._counter_samples())
+        self._stale_at = float("-inf")
+        withheld = Sample(names.PROBE_WITHHELD, self._kind, 1.0)
+        self._withheld = fragments((withheld,), self.target.name)
 
     @property
     def last_reason(self) -> Reason | None:
@@ -144,7 +150,7 @@ class Watch:
     def snapshot(self) -> TargetSnapshot:
         """What is known of the target now."""
         if monotonic() > self._stale_at:
-            return TargetSnapshot(self.target, None, None, self._withheld)
+            return TargetSnapshot(self.target, None, None, bool(self._withheld))
         return TargetSnapshot(self.target, self._result, self._since)
 
     def _random_start(self) -> float:
@@ -165,18 +171,22 @@ class Watch:
     def _run(self) -> None:
         # Waiting for a slot is a late start, and no part of the probe's duration.
         self._events.started(monotonic() - self._due)
+        self._has_slot = True
         self._task = self._loop.create_task(self._probe_once())
-        # Not at the end of the task's own code, which does not run if it is cancelled at once.
-        self._task.add_done_callback(self._give_back)
 
-    def _give_back(self, _task: asyncio.Task[None]) -> None:
-        self._slots.release(self._host)
+    def _give_back(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.release(self._host)
 
     async def _probe_once(self) -> None:
         was_up = self._result is None or self._result.success
-        result = await self._events.probe(self._prober, self._timeout)
-        result, lines = self._rendered(result)
-        self._keep(result, lines)
+        try:
+            result = await self._events.probe(self._prober, self._timeout)
+        finally:
+            self._give_back()
+        result = self._rendered(result)
+        self._keep(result)
         self._schedule(retry_soon=was_up and not result.success)
 
     def _schedule(self, *, retry_soon: bool) -> None:
@@ -190,23 +200,20 @@ class Watch:
             earliest = latest - self._leeway / 2
         self._start_between(earliest, latest)
 
-    def _keep(self, result: ProbeResult, lines: Fragments) -> None:
+    def _keep(self, result: ProbeResult) -> None:
         previous, self._result = self._result, result
         self._stale_at = monotonic() + STALE_INTERVALS * self._interval
         if previous is None or previous.health is not result.health:
             self._since = result.ended_at
             self._log_change(previous, result)
-        self._counts["success" if result.success else "failure"] += 1
-        self._withheld = False
-        self._counters = self._counter_renderer.fragments(self._counter_samples())
-        self._fragments = {**lines, **self._counters}
+        self._withheld = {}
         if self._events.ended(self._host, result):
             self.withhold()
 
-    def _rendered(self, result: ProbeResult) -> tuple[ProbeResult, Fragments]:
-        """The result and its lines; a result that cannot be printed must not stop the clock."""
+    def _rendered(self, result: ProbeResult) -> ProbeResult:
+        """Render the result's lines; one that cannot be printed must not stop the clock."""
         try:
-            return result, self._lines(result)
+            self._render(result)
         except Exception:
             self._events.failed()
             log.exception("a prober's samples cannot be printed", target=self.target.name)
@@ -217,23 +224,32 @@ class Watch:
                 detail="an error inside the exporter; see its log",
                 samples=(),
             )
-            return refused, self._lines(refused)
+            self._render(refused)
+            return refused
+        return result
 
-    def _lines(self, result: ProbeResult) -> Fragments:
-        samples = result.samples
-        if isinstance(samples, Blocks):
-            return self._renderer.fragments(self._common(result), samples.blocks)
-        return self._renderer.fragments((*self._common(result), *samples))
+    def _render(self, result: ProbeResult) -> None:
+        successes, failures = self._successes, self._failures
+        if result.success:
+            successes = Sample(names.PROBES, successes.labels, successes.value + 1)
+        else:
+            failures = Sample(names.PROBES, failures.labels, failures.value + 1)
+        common, samples = (*self._common(result), successes, failures), result.samples
+        self._fragments = (
+            self._renderer.fragments(common, samples.blocks)
+            if isinstance(samples, Blocks)
+            else self._renderer.fragments((*common, *samples))
+        )
+        self._successes, self._failures = successes, failures
 
     def _common(self, result: ProbeResult) -> tuple[Sample, ...]:
-        kind = (self.target.kind,)
         if self._verdict != (result.health, result.reason):
             self._verdict = (result.health, result.reason)
             self._verdict_samples = tuple(self._said(result))
         return (
             *self._verdict_samples,
-            Sample(names.PROBE_DURATION, kind, result.duration),
-            Sample(names.PROBE_LAST_RESULT, kind, result.ended_at),
+            Sample(names.PROBE_DURATION, self._kind, result.duration),
+            Sample(names.PROBE_LAST_RESULT, self._kind, result.ended_at),
         )
 
     def _said(self, result: ProbeResult) -> Iterable[Sample]:
@@ -243,12 +259,6 @@ class Watch:
         yield Sample(names.TARGET_DEGRADED, (kind,), float(result.health is Health.DEGRADED))
         if result.reason is not None:
             yield Sample(names.PROBE_FAILURE_REASON, (kind, result.reason.value), 1.0)
-
-    def _counter_samples(self) -> Iterable[Sample]:
-        for outcome, count in self._counts.items():
-            yield Sample(names.PROBES, (self.target.kind, outcome), count)
-        if self._withheld:
-            yield Sample(names.PROBE_WITHHELD, (self.target.kind,), 1.0)
 
     def _log_change(self, previous: ProbeResult | None, result: ProbeResult) -> None:
         if previous is None and result.health is Health.HEALTHY:

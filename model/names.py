@@ -270,6 +270,17 @@ WATCHDOG_LAST_RECEIVED = Metric(
     scope=_P,
     collapse=Collapse.MAX,
 )
+# What else a process tells is in names_services.py, under the names that all programs have.
+VIRTUAL_MEMORY = Metric(
+    "process_virtual_memory_bytes", _G, "Virtual memory.", scope=_P, collapse=Collapse.MAX
+)
+MAX_FDS = Metric(
+    "process_max_fds",
+    _G,
+    "File descriptors that may be open; each probe under way takes one.",
+    scope=_P,
+    collapse=Collapse.MIN,
+)
 
 # --- Prometheus itself --------------------------------------------------------------------------
 _S = Scope.SERVICE

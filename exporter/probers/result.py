@@ -42,7 +42,9 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes them: that makes one cost 0.85 µs instead of 0.19, and a probe
+# makes half a dozen.
+@dataclass(slots=True)
 class Sample:
     """One value of one metric. `labels` are in the catalogue's order, without `target`.
 
@@ -79,7 +81,7 @@ class Blocks(tuple[Sample, ...]):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProbeResult:
     """The outcome of one probe.
 

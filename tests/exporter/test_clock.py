@@ -112,3 +112,20 @@ async def test_a_stopped_clock_starts_nothing() -> None:
     clock.stop()
     await asyncio.sleep(0.1)
     assert started == []
+
+
+async def test_a_few_starts_may_share_a_turn_and_one_that_raises_stops_no_other() -> None:
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    clock, started, now = Clock(starts_a_turn=3), list[float](), monotonic()
+
+    def raises(_late: float) -> None:
+        raise RuntimeError("it does not start")
+
+    clock.start(now, now + 0.01, raises)
+    for _ in range(5):
+        clock.start(now, now + 0.01, started.append)
+    await asyncio.sleep(0.01 + SLACK)
+    assert len(started) == 5
+    assert [str(error) for error in told] == ["it does not start"]

@@ -169,7 +169,7 @@ class Connection:
 
     def ready(self, events: int, at: float) -> None:
         """Go on with what the socket is ready for."""
-        if self.done.done():
+        if self.ended_at:
             return
         try:
             if self.sent_at:
@@ -306,15 +306,18 @@ class Connection:
             self._poller.watch(self._fd, events)
 
     def _end(self, at: float, error: Exception | None) -> None:
-        if self.done.done():
+        if self.ended_at or self.done.done():
             return
         self.ended_at = at
         if error is not None or not self._keep:
             self.close()
-        if error is None:
+        if error is not None:
+            self.done.set_exception(error)
+        elif self._keep:
+            # It stays open, and ready for ever if the target has closed it: let it be taken over.
             self.done.set_result(None)
         else:
-            self.done.set_exception(error)
+            self._poller.tell(self.done)
 
 
 def _lost(error: OSError) -> ProbeFailure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import select
 from typing import Protocol
 
@@ -16,9 +17,11 @@ _CONNECT = READ | WRITE | select.EPOLLET
 
 # So many events at most before the loop's other work gets its turn.
 _MAX_EVENTS = 128
-# Deadlines nearer together than this share a wake-up, or thousands of hanging targets would each
-# pay for a look at all the others.
+# Deadlines nearer together than this share a wake-up.
 _QUANTUM = 0.01
+# So many that have ended wait at most while other sockets go on becoming ready.
+_MAX_ENDED = 32
+_MAX_LOOKS = 16
 _NEVER = float("inf")
 
 
@@ -44,14 +47,33 @@ class Poller:
     uvloop 0.23, 55 µs of either being the kernel's); through one nested epoll it costs a
     dictionary entry, and sockets that become ready together share a wake-up and one truthful time.
     Deadlines share one timer for the same reason.
+
+    What has ended is told when no socket is ready any more: whoever awaits it has more to do than
+    all the steps of a probe together (judging, rendering), and others would wait for that and
+    report it. It halves the mean duration that 200 targets at 1 s report.
     """
 
-    __slots__ = ("_epoll", "_keeper", "_loop", "_next", "_timer", "_waiters", "stamps_arrivals")
+    __slots__ = (
+        "_deadlines",
+        "_ended",
+        "_epoll",
+        "_keeper",
+        "_looks",
+        "_next",
+        "_timer",
+        "_waiters",
+        "loop",
+        "stamps_arrivals",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._epoll = select.epoll()
         self._waiters: dict[int, Waiter] = {}
+        self._ended: list[asyncio.Future[None]] = []
+        self._looks = 0
+        # A heap of deadlines, each with its socket, which may be gone or another's since.
+        self._deadlines: list[tuple[float, int]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._next = _NEVER
         self._keeper = stamping()
@@ -61,7 +83,7 @@ class Poller:
     def close(self) -> None:
         """Stop watching; sockets that are still watched are the caller's to close."""
         if not self._epoll.closed:
-            self._loop.remove_reader(self._epoll.fileno())
+            self.loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
         if self._keeper is not None:
             self._keeper.close()
@@ -74,10 +96,8 @@ class Poller:
         Edge-triggered, so that a probe whose answer comes in one piece needs no second system
         call; whoever reads less than the whole calls `watch` and is told as long as there is more.
         """
-        self._waiters[fd] = waiter
         self._epoll.register(fd, _CONNECT)
-        if waiter.deadline < self._next:
-            self._schedule(waiter.deadline)
+        self._wait(fd, waiter)
 
     def watch_open(self, fd: int, waiter: Waiter) -> None:
         """Tell when a connected socket can be written to; go on with `watch`."""
@@ -85,10 +105,8 @@ class Poller:
 
     def watch_connected(self, fd: int, waiter: Waiter, events: int) -> None:
         """Tell whenever a connected socket has `events`, as long as it has them."""
-        self._waiters[fd] = waiter
         self._epoll.register(fd, events)
-        if waiter.deadline < self._next:
-            self._schedule(waiter.deadline)
+        self._wait(fd, waiter)
 
     def watch(self, fd: int, events: int) -> None:
         """Tell whenever a watched socket has `events`, as long as it has them."""
@@ -103,11 +121,31 @@ class Poller:
         del self._waiters[fd]
         self._epoll.unregister(fd)
 
+    def tell(self, done: asyncio.Future[None]) -> None:
+        """End a future, as soon as no socket is ready."""
+        self._ended.append(done)
+        if len(self._ended) == 1:
+            self.loop.call_soon(self._tell)
+
     def __len__(self) -> int:
         return len(self._waiters)
 
-    def _dispatch(self) -> None:
+    def _tell(self) -> None:
+        self._looks += 1
+        if self._looks < _MAX_LOOKS and len(self._ended) < _MAX_ENDED and self._dispatch():
+            self.loop.call_soon(self._tell)
+            return
+        self._looks = 0
+        ended, self._ended = self._ended, []
+        for done in ended:
+            if not done.done():  # or whoever awaited it was cancelled
+                done.set_result(None)
+
+    def _dispatch(self) -> bool:
+        """Let those go on that can; whether there were any."""
         waiters = self._waiters
+        if self._epoll.closed:
+            return False
         events = self._epoll.poll(0, _MAX_EVENTS)
         at = now()
         for fd, event in events:
@@ -115,20 +153,32 @@ class Poller:
             waiter = waiters.get(fd)
             if waiter is not None:
                 waiter.ready(event, at)
+        return bool(events)
+
+    def _wait(self, fd: int, waiter: Waiter) -> None:
+        self._waiters[fd] = waiter
+        heapq.heappush(self._deadlines, (waiter.deadline, fd))
+        if waiter.deadline < self._next:
+            self._schedule(waiter.deadline)
 
     def _schedule(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._next = deadline
-        self._timer = self._loop.call_later(max(deadline - now(), 0.0), self._expire)
+        self._timer = self.loop.call_later(max(deadline - now(), 0.0), self._expire)
 
     def _expire(self) -> None:
         at = now()
         self._timer = None
         self._next = _NEVER
-        for waiter in list(self._waiters.values()):
-            if waiter.deadline <= at:
+        deadlines = self._deadlines
+        while deadlines:
+            deadline, fd = deadlines[0]
+            waiter = self._waiters.get(fd)
+            waits = waiter is not None and waiter.deadline == deadline
+            if waits and deadline > at:
+                self._schedule(max(deadline, at + _QUANTUM))
+                return
+            heapq.heappop(deadlines)
+            if waiter is not None and waits:
                 waiter.expire(at)
-        if self._waiters:
-            earliest = min(waiter.deadline for waiter in self._waiters.values())
-            self._schedule(max(earliest, at + _QUANTUM))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from exporter.probers.failure import ProbeFailure
@@ -181,9 +180,11 @@ class HttpProber:
     def _connection(
         self, answer: Response, payload: bytes, security: Security | None, *, keep: bool
     ) -> Connection:
+        poller = self._network.poller()
         return self._network.connection(
-            self._network.poller(),
-            asyncio.get_running_loop().create_future(),
+            poller,
+            # Not get_running_loop(), which is a system call: it asks for the process's id.
+            poller.loop.create_future(),
             answer,
             payload,
             security,
