@@ -33,7 +33,9 @@ def outcome(last: Sample | None = None, **other: object) -> Outcome:
     samples = [sample(at) for at in range(8)]
     if last is not None:
         samples[-1] = last
-    made = Outcome(samples, {"hang": 1}, {"calm": 107, "wild": 108}, frozenset({"wild"}), {"P": 0})
+    made = Outcome(
+        samples, {"hang": 1}, {"calm": 107, "wild": 108}, frozenset({"wild"}), {"Redis": 0}
+    )
     return replace(made, **other)  # type: ignore[arg-type]
 
 
@@ -128,11 +130,12 @@ def test_an_error_in_the_log_is_told() -> None:
 
 
 def test_a_connection_that_is_left_is_told() -> None:
-    assert failed(outcome(connections={"Postgres": 1})) == []
-    assert failed(outcome(connections={"Postgres": 2})) != []
+    assert failed(outcome(connections={"Postgres": 3, "Redis": 1})) == []
+    assert failed(outcome(connections={"Postgres": 4})) != []
+    assert failed(outcome(connections={"Redis": 2})) != []
 
 
 def test_the_document_says_what_did_not_hold() -> None:
-    text = document(outcome(connections={"Postgres": 2}), 8, "a machine")
-    assert "| **no** | Postgres 2 |" in text
+    text = document(outcome(connections={"Postgres": 4}), 8, "a machine")
+    assert "| **no** | Postgres 4 |" in text
     assert "| 7 s | 30 | 70.0 MB | 4 | 219 | 219 | 15 |" in text

@@ -244,6 +244,7 @@ async def test_a_query_that_never_comes_back_is_a_timeout_and_counts_as_over_eve
         assert 0 < sample.sum < 0.5 + SLACK
         [again] = of(await prober.probe(0.5), names.PG_ROUND_TRIP)
         assert (sum(again.buckets), again.buckets[-1]) == (2, 2)
+        await prober.close()
 
 
 @on_uvloop
@@ -397,8 +398,10 @@ async def test_cancelling_a_query_that_hangs_takes_no_longer_than_one_that_does_
         nothing_left_behind(server),
         interfering(server.port, b"SELECT 1\0", "swallow") as port,
     ):
-        task = asyncio.create_task(PostgresProber(Target(), through(port, server)).probe(60))
+        prober = PostgresProber(Target(), through(port, server))
+        task = asyncio.create_task(prober.probe(60))
         await asyncio.sleep(0.3)
         task.cancel()
         await asyncio.wait([task], timeout=SLACK)
         assert task.cancelled()
+        await prober.close()

@@ -28,15 +28,7 @@ async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[
         note_connecting(recorder, url)
     try:
         async with asyncio.timeout_at(deadline):
-            connection = await AsyncConnection.connect(
-                url,
-                autocommit=True,
-                application_name=APPLICATION,
-                # Of a database in SQL_ASCII psycopg would give us bytes.
-                client_encoding="UTF8",
-                # libpq would wait for each address of the host in turn.
-                connect_timeout=max(2, int(timeout)),
-            )
+            connection = await _connected(url, timeout)
     except TimeoutError:
         raise silent(timeout) from None
     except psycopg.Error as error:
@@ -44,6 +36,23 @@ async def connect(url: str, deadline: float, timeout: float) -> AsyncConnection[
     if recorder is not None:
         note_connected(recorder, connection)
     return connection
+
+
+async def _connected(url: str, timeout: float) -> AsyncConnection[Any]:
+    try:
+        return await AsyncConnection.connect(
+            url,
+            autocommit=True,
+            application_name=APPLICATION,
+            # Of a database in SQL_ASCII psycopg would give us bytes.
+            client_encoding="UTF8",
+            # libpq would wait for each address of the host in turn.
+            connect_timeout=max(2, int(timeout)),
+        )
+    except asyncio.CancelledError as error:
+        # psycopg's frames hold the half-made connection, and the traceback holds the frames: it
+        # would stay open as long as somebody holds the cancelled task.
+        raise error.with_traceback(None)  # noqa: B904 - it is the same
 
 
 async def query(

@@ -7,6 +7,7 @@ import errno
 import select
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 
 from exporter.probers.failure import ProbeFailure
@@ -33,6 +34,7 @@ class Visit:
     `done` ends with None when the query was answered, or raises ProbeFailure or login.Foreign.
     `asked_at` and `answered_at` are when the query was sent and answered, in seconds of
     `clock.now`, 0.0 if that has not happened. `encrypted` tells whether the server agreed to TLS.
+    `security` is asked only then: to load the CAs takes some 10 ms.
     Whoever made a visit closes it, whatever ends the waiting.
     """
 
@@ -57,7 +59,12 @@ class Visit:
     )
 
     def __init__(
-        self, poller: Poller, login: Login, security: Security | None, *, tls_required: bool
+        self,
+        poller: Poller,
+        login: Login,
+        security: Callable[[], Security] | None,
+        *,
+        tls_required: bool,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._poller = poller
@@ -195,7 +202,7 @@ class Visit:
             sock, security = self._sock, self._security
             assert sock is not None
             assert security is not None
-            self._sock = security.wrap(sock)
+            self._sock = security().wrap(sock)
             self.encrypted = self._handshaking = True
             self._shake_hands()
         elif self._tls_required:

@@ -63,9 +63,13 @@ class Visitor:
         raise AssertionError("there is always a last address, and it returns or raises")
 
     async def _at(self, place: Place, address: Address, deadline: float) -> Leave:
-        if place.tls is None:
+        settings = place.tls
+        if settings is None:
             return await self._once(place, address, deadline, None)
-        security = Security(self._network.contexts.get(place.tls), place.host.rstrip("."))
+
+        def security() -> Security:
+            return Security(self._network.contexts.get(settings), place.host.rstrip("."))
+
         try:
             return await self._once(place, address, deadline, security)
         except _EncryptedFailure as failure:
@@ -79,7 +83,11 @@ class Visitor:
             raise first from None
 
     async def _once(
-        self, place: Place, address: Address, deadline: float, security: Security | None
+        self,
+        place: Place,
+        address: Address,
+        deadline: float,
+        security: Callable[[], Security] | None,
     ) -> Leave:
         login = Login(place.parameters, place.password, self._keys)
         visit = Visit(self._network.poller(), login, security, tls_required=place.tls_required)
@@ -116,7 +124,12 @@ class Visitor:
             if not answered:
                 connection.pgconn.finish()
         self._round_trips.answered(now() - started)
-        return connection.pgconn.finish
+
+        def leave() -> None:
+            # The connection is held, or it would complain of being open when it is forgotten.
+            connection.pgconn.finish()
+
+        return leave
 
 
 class _EncryptedFailure(ProbeFailure):
