@@ -9,9 +9,9 @@ from model.durations import prometheus
 from model.names import Metric
 from model.platform import Platform
 from rules.alerts import expression
-from rules.dashboards_page import link
-from rules.dashboards_panels import Panel, Query, Text, draw_threshold, line_panel
-from rules.dashboards_queries import compared, unit, watches
+from rules.dashboards.page import link
+from rules.dashboards.panels import Panel, Query, Text, draw_threshold, line_panel
+from rules.dashboards.queries import compared, unit, watches
 
 
 def condition_panels(platform: Platform, without: tuple[Metric, ...]) -> Iterator[Panel]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from rules.dashboards_panels import Panel, Text
-from rules.dashboards_sdk import Builder, JSONEncoder, board, dashboard
+from rules.dashboards.panels import Panel, Text
+from rules.dashboards.sdk import Builder, JSONEncoder, board, dashboard
 
 COLUMNS = 24
 # How many of the grid's rows a window of 1440 by 900 pixels shows below Grafana's own bars.

@@ -1,5 +1,5 @@
-"""The Grafana dashboards: what they show is in `dashboards_overview`, what that asks Prometheus
-in `dashboards_queries`, how it looks in `dashboards_panels` and `dashboards_page`.
+"""The Grafana dashboards: what they show is in `overview`, what that asks Prometheus
+in `queries`, how it looks in `panels` and `page`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ OVERVIEW = "grafana/dashboards/overview.json"
 def build(platform: Platform) -> Files:
     """`grafana/dashboards/overview.json`."""
     # Grafana's SDK takes 130 ms to import, which a mistake in the config need not wait for.
-    from rules.dashboards_overview import build_overview
+    from rules.dashboards.overview import build_overview
 
     return {OVERVIEW: own_queries(build_overview(platform), platform)}

@@ -1,7 +1,7 @@
 """How panels look in Grafana: their queries, colours and legends, whatever they show.
 
 The SDK's builders leave out queries' refIds and data sources, and hide legends; this module sets
-them, and `dashboards_page` the panels' ids.
+them, and `page` the panels' ids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from string import ascii_uppercase
 from typing import Protocol, Self, TypeVar
 
 from model.promql import Comparison, Threshold
-from rules.dashboards_sdk import (
+from rules.dashboards.sdk import (
     Builder,
     Dataquery,
     PromQueryFormat,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from model import names
 from model.names import Metric
 from model.platform import Platform
-from rules import dashboards_queries as queries
 from rules.alerts import OVERVIEW_UID
-from rules.dashboards_alerts import alert_on, condition_panel, condition_panels
-from rules.dashboards_page import (
+from rules.dashboards import queries
+from rules.dashboards.alerts import alert_on, condition_panel, condition_panels
+from rules.dashboards.page import (
     COLUMNS,
     FIRST_SCREEN,
     Placed,
@@ -23,7 +23,7 @@ from rules.dashboards_page import (
     link,
     page,
 )
-from rules.dashboards_panels import (
+from rules.dashboards.panels import (
     GREEN,
     GREY,
     ORANGE,
