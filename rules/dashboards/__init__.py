@@ -1,4 +1,4 @@
-"""The Grafana dashboards: what they show is in `overview`, what that asks Prometheus
+"""The Grafana dashboards: what they show is in `overview` and `alerts`, what that asks Prometheus
 in `queries`, how it looks in `panels` and `page`.
 """
 
@@ -9,11 +9,14 @@ from rules.output import Files
 from rules.own_series import own_queries
 
 OVERVIEW = "grafana/dashboards/overview.json"
+ALERTS = "grafana/dashboards/alerts.json"
 
 
 def build(platform: Platform) -> Files:
-    """`grafana/dashboards/overview.json`."""
+    """`grafana/dashboards/overview.json` and `alerts.json`."""
     # Grafana's SDK takes 130 ms to import, which a mistake in the config need not wait for.
+    from rules.dashboards.alerts import build_alerts
     from rules.dashboards.overview import build_overview
 
-    return {OVERVIEW: own_queries(build_overview(platform), platform)}
+    texts = {OVERVIEW: build_overview(platform), ALERTS: build_alerts(platform)}
+    return {path: own_queries(text, platform) for path, text in texts.items()}
