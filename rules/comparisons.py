@@ -38,7 +38,7 @@ def compared_in(text: str) -> list[Compared]:
 
 def printed(text: str) -> str:
     """An expression as the parser prints it, so that layout makes no difference."""
-    return str(promql_parser.parse(text))
+    return str(_bare(promql_parser.parse(text)))
 
 
 def _compared(node: Any) -> list[Compared]:
