@@ -11,7 +11,7 @@ import yaml
 
 from model.durations import prometheus
 from model.escalation import UNACKED_AGE
-from model.runbook import INDEX
+from model.runbook import INDEX, MAINTENANCE, WATCHED
 from rules import runbooks, scrape
 from rules.comparisons import Compared, compared_in
 from rules.on_call import OnCall, listed, read_on_call
@@ -45,6 +45,7 @@ class Situation:
     # The names of targets by kind; None where no file says.
     targets: Mapping[str, frozenset[str]] | None
     intervals: Mapping[str, str]
+    maintenance: frozenset[str]
 
 
 def situation(files: Files) -> Situation:
@@ -55,6 +56,7 @@ def situation(files: Files) -> Situation:
         {path: _steps(text) for path, text in files.items() if path.startswith(runbooks.FOLDER)},
         None if index is None else _targets(index),
         _intervals(files.get(scrape.PATH, "")),
+        frozenset(_windows(index or "")),
     )
 
 
@@ -66,6 +68,7 @@ def changes(before: Situation, after: Situation) -> list[Change]:
         *_hours(before.on_call, after.on_call),
         *_inhibitions(before.on_call, after.on_call),
         *_watched(before, after),
+        *_maintained(before, after),
     ]
 
 
@@ -273,13 +276,27 @@ def _watched(before: Situation, after: Situation) -> Iterator[Change]:
         yield Change("what is watched", tuple(lines))
 
 
+def _maintained(before: Situation, after: Situation) -> Iterator[Change]:
+    lines = [f"no longer: {window}" for window in sorted(before.maintenance - after.maintenance)]
+    lines += [f"now: {window}" for window in sorted(after.maintenance - before.maintenance)]
+    if lines:
+        yield Change("maintenance", tuple(lines))
+
+
+def _windows(index: str) -> Iterator[str]:
+    rows = [line for line in _section(index, MAINTENANCE).splitlines() if line[:1] == "|"]
+    for row in rows[2:]:
+        when, targets, why = row.strip("| ").split(" | ", 2)
+        yield f"{when}: {targets.replace('`', '')} ({why})"
+
+
 def _intervals(text: str) -> dict[str, str]:
     found = (yaml.load(text, yaml.CSafeLoader) or {}).get("global", {})
     return {name: str(value) for name, value in found.items() if name.endswith("_interval")}
 
 
 def _targets(index: str) -> dict[str, frozenset[str]] | None:
-    section = _section(index, "What is watched")
+    section = _section(index, WATCHED)
     if not section:
         return None
     rows = re.findall(r"^\| ([a-z_]+) \| (.*) \|$", section, re.MULTILINE)

@@ -6,12 +6,18 @@ annotations and pages to it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import promql_parser
 
+from model import names
+from model.jobs import JOB
+from rules.inferred import selectors_in
+
+_JOB = re.compile(rf'job="{re.escape(JOB)}",?')
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
@@ -33,12 +39,28 @@ def compared_in(text: str) -> list[Compared]:
     Of `a and b` and `a unless b` it is `a` that an alert is about; `b` counts if it is compared
     with the same number. Of `a or b` it is both.
     """
-    return _compared(promql_parser.parse(text))
+    return _compared(_outside_maintenance(_bare(promql_parser.parse(text))))
 
 
-def printed(text: str) -> str:
-    """An expression as the parser prints it, so that layout makes no difference."""
-    return str(_bare(promql_parser.parse(text)))
+def own_condition(text: str) -> str:
+    """A rule's condition as the parser prints it, so that layout makes no difference.
+
+    Without what every rule has besides: that its target is not in maintenance, and by which job it
+    is scraped. Raises ValueError if it is no PromQL.
+    """
+    return without_job(str(_outside_maintenance(_bare(promql_parser.parse(text)))))
+
+
+def without_job(printed: str) -> str:
+    """A printed expression over what any job brings."""
+    return _JOB.sub("", printed).replace(",}", "}")
+
+
+def _outside_maintenance(node: Any) -> Any:
+    if type(node).__name__ != "BinaryExpr" or str(node.op).lower() != "unless":
+        return node
+    kept_out = {one.name for one in selectors_in(node.rhs)}
+    return _bare(node.lhs) if names.MAINTENANCE.name in kept_out else node
 
 
 def _compared(node: Any) -> list[Compared]:

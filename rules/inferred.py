@@ -28,7 +28,7 @@ class Named:
 
 def selectors(text: str) -> list[Named]:
     """Every selector of an expression. Raises ValueError if it is no PromQL."""
-    return list(_selectors(promql_parser.parse(text)))
+    return list(selectors_in(promql_parser.parse(text)))
 
 
 def result_labels(text: str, known: Mapping[str, Labels]) -> Labels | None:
@@ -41,14 +41,15 @@ def label_mistakes(text: str, known: Mapping[str, Labels]) -> list[str]:
     return list(_mistakes(promql_parser.parse(text), known))
 
 
-def _selectors(node: Any) -> Iterator[Named]:
+def selectors_in(node: Any) -> Iterator[Named]:
+    """Every selector of a part that the parser has read."""
     if type(node).__name__ == "VectorSelector":
         matchers = node.matchers.matchers
         fixed = [one.value for one in matchers if one.name == "__name__"]
         labels = tuple(one.name for one in matchers if one.name != "__name__")
         yield Named(node.name or (fixed[0] if fixed else ""), labels)
     for child in _children(node):
-        yield from _selectors(child)
+        yield from selectors_in(child)
 
 
 def _children(node: Any) -> list[Any]:
@@ -70,7 +71,7 @@ def _children(node: Any) -> list[Any]:
 def _labels(node: Any, known: Mapping[str, Labels]) -> Labels | None:
     match type(node).__name__:
         case "VectorSelector":
-            (selector,) = _selectors(node)
+            (selector,) = selectors_in(node)
             return known.get(selector.name)
         case "NumberLiteral" | "StringLiteral":
             return frozenset()
@@ -112,7 +113,7 @@ def _called(node: Any, known: Mapping[str, Labels]) -> Labels | None:
     if name in ("vector", "time"):
         return frozenset()
     if name.startswith("absent"):
-        return frozenset(label for one in _selectors(arguments[0]) for label in one.matched)
+        return frozenset(label for one in selectors_in(arguments[0]) for label in one.matched)
     vectors = [one for one in arguments if type(one).__name__ not in _LITERALS]
     inner = _labels(vectors[0], known) if vectors else frozenset()
     if inner is None:
@@ -128,7 +129,7 @@ _LITERALS = frozenset({"NumberLiteral", "StringLiteral"})
 def _mistakes(node: Any, known: Mapping[str, Labels]) -> Iterator[str]:
     kind = type(node).__name__
     if kind == "VectorSelector":
-        (selector,) = _selectors(node)
+        (selector,) = selectors_in(node)
         yield from _missing(selector.matched, known.get(selector.name), selector.name)
     elif kind == "AggregateExpr" and node.modifier is not None:
         yield from _missing(node.modifier.labels, _labels(node.expr, known), str(node.expr))

@@ -14,7 +14,7 @@ from model.links import runbook_url
 from model.platform import Platform
 from model.runbook import INDEX
 from rules import runbooks
-from rules.comparisons import Compared, compared_in, printed
+from rules.comparisons import Compared, compared_in, own_condition, without_job
 from rules.expand import FUNCTIONS
 from rules.output import Files
 from rules.proof import Proof
@@ -159,9 +159,9 @@ def _drawn(rule: Rule, parts: list[Compared], panels: list[DrawnPanel]) -> Itera
 
 def _draws(panel: DrawnPanel, rule: Rule, parts: list[Compared]) -> bool:
     limits = {part.limit for part in parts if part.limit is not None}
-    expected = {part.text for part in parts} if limits else {printed(rule.expr)}
+    expected = {without_job(part.text) for part in parts} if limits else {own_condition(rule.expr)}
     try:
-        asked = {printed(query) for query in panel.queries}
+        asked = {own_condition(query) for query in panel.queries}
     except ValueError:
         return False
     return asked == expected and set(panel.limits) == limits
@@ -199,11 +199,19 @@ def _said(rule: Rule, parts: list[Compared]) -> Iterator[str]:
 
 
 def _written(rule: Rule, parts: list[Compared], page: WrittenPage) -> Iterator[str]:
-    if rule.expr.strip() not in page.expressions:
+    if own_condition(rule.expr) not in _conditions(page):
         yield f"{page.path}: does not show the expression of {rule.place}"
     if not any(_is_about(rule, parts, row) for row in page.rows):
         lasts = f"for {rule.for_}, keeps firing for {rule.keep_firing_for}"
         yield f"{page.path}: has no row for {rule.place}: {_wanted(parts)}, {lasts}"
+
+
+def _conditions(page: WrittenPage) -> Iterator[str]:
+    for text in page.expressions:
+        try:
+            yield own_condition(text)
+        except ValueError:
+            continue  # a condition that cannot be read is none of the rule's
 
 
 def _is_about(rule: Rule, parts: list[Compared], row: dict[str, str]) -> bool:
