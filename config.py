@@ -380,7 +380,7 @@ ALERTS = (
         symptoms="New connections to Postgres fail or never answer.",
         investigation=(
             "`monitoring_probe_failure_reason` tells refused from timed out from full.",
-            'psql $DATABASE_URL -c "SELECT 1"',
+            '`psql $DATABASE_URL -c "SELECT 1"`',
         ),
         actions=("Restart Postgres.", "Kill idle connections if it is full."),
     ),
@@ -402,7 +402,7 @@ ALERTS = (
             "Check for long-running queries.",
             "Verify the size of the connection pools.",
         ),
-        actions=("Kill the long-running query: SELECT pg_terminate_backend(<pid>)",),
+        actions=("Kill the long-running query: `SELECT pg_terminate_backend(<pid>)`",),
     ),
     Alert(
         name="SqlMetricsFailing",
@@ -435,7 +435,7 @@ ALERTS = (
         summary="Redis {{ $labels.target }} is down",
         description=("A new connection to {{ $labels.target }} cannot be made and used, for 10 s."),
         symptoms="New connections to Redis fail or never answer.",
-        investigation=("redis-cli ping", "Is it loading its data, or out of memory?"),
+        investigation=("`redis-cli ping`", "Is it loading its data, or out of memory?"),
         actions=("Restart Redis.",),
     ),
     # Nobody of ours can mend it, so it wakes nobody; whoever looks into failing payments sees it.
@@ -453,7 +453,7 @@ ALERTS = (
         symptoms="The provider's public status is not that all is well.",
         investigation=(
             "`monitoring_json_state` tells degraded from down from unknown; `/health` says why.",
-            "Read the provider's own page: curl https://status.stripe.com/api/v2/status.json",
+            "Read the provider's own page: `curl https://status.stripe.com/api/v2/status.json`",
             "Do payments fail? Look at payment-service's errors.",
         ),
         actions=("Tell support and the payment team; wait for the provider.",),
@@ -490,8 +490,8 @@ ALERTS = (
             "{{ $value | humanizeDuration }}; renew it before clients refuse it."
         ),
         symptoms="A certificate expires in less than 14 days.",
-        investigation=("Which certificate: openssl s_client -showcerts -connect <host>:443",),
-        actions=("sudo certbot renew", "sudo nginx -s reload"),
+        investigation=("Which certificate? `openssl s_client -showcerts -connect <host>:443`",),
+        actions=("`sudo certbot renew`", "`sudo nginx -s reload`"),
     ),
     Alert(
         name="ExporterDown",
@@ -509,8 +509,8 @@ ALERTS = (
         ),
         symptoms="Prometheus cannot scrape the monitoring service.",
         investigation=(
-            "curl http://monitoring-service:3017/-/healthy",
-            "docker logs monitoring-service --tail=50",
+            "`curl http://monitoring-service:3017/-/healthy`",
+            "`docker logs monitoring-service --tail=50`",
             "Is Prometheus' address in PROMETHEUS_ALLOWED_IPS?",
         ),
         actions=("Restart the monitoring service.",),
@@ -551,9 +551,9 @@ ALERTS = (
             "{{ $value }} exporter(s) have loaded another config than the one these rules were "
             "compiled from, for 10 minutes: alerts and probes may disagree."
         ),
-        symptoms="The hash in monitoring_config_info is not the one in the rules.",
+        symptoms="The hash in `monitoring_config_info` is not the one in the rules.",
         investigation=(
-            "Did the last reload fail? monitoring_config_last_reload_successful",
+            "Did the last reload fail? `monitoring_config_last_reload_successful`",
             "Was `make rules` run and deployed after the last change?",
         ),
         actions=("Deploy config and rules from one revision, then reload both.",),

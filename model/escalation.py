@@ -153,8 +153,8 @@ def _of_the_ledger(platform: Platform) -> Iterator[EscalationRule]:
         symptoms="No acknowledgement is taken, and what is acknowledged escalates.",
         investigation=(
             f"`{ALERT_LEDGER_STORE_UP.name}`: is it 0 (the store), or missing (the process)?",
-            'psql $DATABASE_URL -c "SELECT 1"',
-            "tail -n 100 /app/logs/monitoring-error.log",
+            '`psql $DATABASE_URL -c "SELECT 1"`',
+            "`tail -n 100 /app/logs/monitoring-error.log`",
         ),
         actions=("Bring the database back.", "Restart the monitoring service."),
     )
@@ -174,7 +174,7 @@ def _of_the_ledger(platform: Platform) -> Iterator[EscalationRule]:
         ),
         symptoms="The list of active alerts is not what Prometheus says is firing.",
         investigation=(
-            "Does Alertmanager reach the ledger? alertmanager_notifications_failed_total",
+            "Does Alertmanager reach the ledger? `alertmanager_notifications_failed_total`",
             "Are all of its replicas up, and do all know the same alerts?",
         ),
         actions=("Mend the way from Alertmanager to the ledger; it then comes level by itself.",),

@@ -13,10 +13,13 @@ from model.declared import ConfigError
 from model.load import config_path, load
 from model.platform import Platform
 from rules.compile import compile_files
+from rules.diff import diff
+from rules.explain import UnknownAlertError, explain
 from rules.mutate.command import mutate
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
 from rules.raw.check import problems
+from rules.revision import RevisionError
 from rules.writer import differences, write
 
 
@@ -61,6 +64,35 @@ def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
             _fail("changes of rules go unnoticed: mend the tests, or list them in alike.toml")
     except MissingProgramError as error:
         _fail(str(error))
+
+
+@main.command(name="explain")
+@click.argument("alert")
+def _explain(alert: str) -> None:
+    """Tell all that is known of ALERT: when it fires, who is told at which hour, its tests."""
+    try:
+        click.echo(explain(alert, *_compile()))
+    except UnknownAlertError as error:
+        _fail(str(error))
+
+
+@main.command(name="diff")
+@click.argument("revision")
+def _diff(revision: str) -> None:
+    """Tell what has changed for the people on call since REVISION, a git revision.
+
+    Compares the generated files that were committed then with those of the config as it stands
+    here, whether it is committed or not. Ends with 0 if nothing has changed, with 1 if something
+    has, and with 2 if that cannot be told, as diff does.
+    """
+    _, files = _compile()
+    try:
+        found = diff(revision, files, Path())
+    except RevisionError as error:
+        click.echo(f"rules: {error}", err=True)
+        sys.exit(2)
+    click.echo(found.text)
+    sys.exit(1 if found.differs else 0)
 
 
 def _compile() -> tuple[Platform, Files]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.alerts import Alert
 from model.durations import prometheus
+from model.links import overview_url, runbook_url
 from model.platform import Platform
 from model.promql import CONFIG_SHA256, Expr
 from rules.figures import figures
@@ -14,9 +15,6 @@ from rules.limits import refuse_too_many, within_limits
 from rules.maintenance import outside_maintenance
 from rules.output import Files, yaml_file
 from rules.own_series import own_series
-
-# The dashboard that messages lead to.
-OVERVIEW_UID = "monitoring-overview"
 
 
 def build(platform: Platform) -> Files:
@@ -59,16 +57,15 @@ def rule_annotations(alert: Alert, platform: Platform) -> dict[str, str]:
         "summary": alert.summary,
         "description": alert.description,
         **figures(alert),
-        "runbook_url": f"{platform.base_url}/runbooks/{alert.name}",
+        "runbook_url": runbook_url(alert.name, platform),
         **dashboard_link(alert.service, platform),
     }
 
 
 def dashboard_link(service: str, platform: Platform) -> dict[str, str]:
     """The annotation that leads to a service on the overview dashboard, where Grafana is known."""
-    if platform.grafana_url is None:
-        return {}
-    return {"dashboard_url": f"{platform.grafana_url}/d/{OVERVIEW_UID}?var-service={service}"}
+    url = overview_url(service, platform)
+    return {} if url is None else {"dashboard_url": url}
 
 
 def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rules import (
     messages,
     provisioning,
     routing,
+    runbooks,
     scrape,
     unit_tests,
 )
@@ -31,6 +32,7 @@ BUILDERS: tuple[Callable[[Platform], Files], ...] = (
     kubernetes.build,
     dashboards.build,
     provisioning.build,
+    runbooks.build,
 )
 
 

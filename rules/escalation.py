@@ -6,6 +6,7 @@ from typing import Any
 
 from model.durations import prometheus
 from model.escalation import UNACKED_AGE, EscalationRule, escalation_rules, unacked_age
+from model.links import runbook_url
 from model.platform import Platform
 from rules.alerts import dashboard_link
 from rules.limits import within_limits
@@ -38,7 +39,7 @@ def rule_annotations(alert: EscalationRule, platform: Platform) -> dict[str, str
     return {
         "summary": alert.summary,
         "description": alert.description,
-        "runbook_url": f"{platform.base_url}/runbooks/{page}",
+        "runbook_url": runbook_url(page, platform),
         **dashboard_link(service, platform),
     }
 

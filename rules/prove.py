@@ -21,7 +21,14 @@ from rules import routing, scrape
 from rules.lint_routes import nothing_is_amiss
 from rules.output import Files
 from rules.proof import Proof, run
+from rules.prove_alerts import (
+    every_alert_has_a_page,
+    every_alert_has_a_panel,
+    every_alert_has_unit_tests,
+    thresholds_agree,
+)
 from rules.prove_messages import templates_exist, templates_render
+from rules.prove_names import labels_exist, metrics_exist
 from rules.prove_routes import agrees_with_amtool, everybody_is_told, inhibitions_are_sound
 
 _PARALLEL = 2
@@ -41,6 +48,12 @@ def prove(platform: Platform, files: Files, *, thorough: bool = False) -> list[P
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8")
         jobs: list[Callable[[], Proof]] = [
+            lambda: metrics_exist(platform, files),
+            lambda: labels_exist(platform, files),
+            lambda: every_alert_has_a_page(platform, files),
+            lambda: every_alert_has_unit_tests(files),
+            lambda: every_alert_has_a_panel(platform, files),
+            lambda: thresholds_agree(platform, files),
             lambda: _secrets_are_absent(files),
             lambda: _rules_load(promtool, root, files),
             lambda: _unit_tests_pass(promtool, root, platform, files),

@@ -1,16 +1,38 @@
-"""GET /runbooks/<alert>: where every notification's runbook link leads."""
+"""GET /runbooks/<alert>: where every notification's runbook link leads.
+
+The pages are those of docs/alerts, as HTML for browsers; `<alert>.md`, or a client that asks for
+Markdown, gets the same text.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
 from exporter.web.keys import SERVICE
-from model.alerts import Alert
-from model.declared import suggestion
-from model.durations import prometheus
-from model.platform import Platform
+from model.runbook import (
+    INDEX,
+    STYLE_SHA256,
+    Page,
+    UnknownAlertError,
+    html,
+    index,
+    markdown,
+    runbook,
+)
+
+# Names in a path are cut to this, so that an error repeats no more of it.
+_LONGEST = 100
+_SUFFIX = ".md"
+_MARKDOWN, _PLAIN, _HTML = "text/markdown", "text/plain", "text/html"
+_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src '{STYLE_SHA256}'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def routes() -> list[web.RouteDef]:
@@ -19,60 +41,49 @@ def routes() -> list[web.RouteDef]:
 
 
 async def _index(request: web.Request) -> web.Response:
-    """All alerts, a line each."""
-    alerts = request.app[SERVICE].loaded.platform.alerts
-    lines = [
-        f"- /runbooks/{alert.name} ({alert.severity or 'always firing'}): {alert.symptoms}"
-        for alert in alerts
-    ]
-    return _markdown(["# Alerts", "", *lines])
+    """All alerts, the worst first, and what is watched."""
+    page = index(request.app[SERVICE].loaded.platform)
+    return _response(page, _asked_for(request))
 
 
 async def _runbook(request: web.Request) -> web.Response:
-    """The page as Markdown: it reads well as it is, also in a terminal at three in the morning."""
+    """One alert's page."""
     platform = request.app[SERVICE].loaded.platform
-    name = request.match_info["alert"][:100]
-    alert = next((alert for alert in platform.alerts if alert.name == name), None)
-    if alert is None:
-        near = suggestion(name, [alert.name for alert in platform.alerts])
-        raise web.HTTPNotFound(text=f'there is no alert "{name}"{near}')
-    return _markdown(page(alert, platform))
+    name = request.match_info["alert"][:_LONGEST]
+    # A browser would download text/markdown instead of showing it.
+    wanted = _PLAIN if name.endswith(_SUFFIX) else _asked_for(request)
+    name = name.removesuffix(_SUFFIX)
+    try:
+        # Links within the text lead to the index by the name of its file.
+        page = index(platform) if name == INDEX else runbook(name, platform)
+    except UnknownAlertError as error:
+        raise web.HTTPNotFound(text=str(error)) from None
+    return _response(page, wanted)
 
 
-def _markdown(lines: Iterable[str]) -> web.Response:
-    text = "\n".join(lines) + "\n"
-    # Browsers would download text/markdown instead of showing it.
-    return web.Response(text=text, content_type="text/plain", charset="utf-8")
+def _response(page: Page, wanted: str) -> web.Response:
+    text = html(page) if wanted == _HTML else markdown(page)
+    return web.Response(text=text, content_type=wanted, charset="utf-8", headers=_HEADERS)
 
 
-def page(alert: Alert, platform: Platform) -> Iterator[str]:
-    """The lines of an alert's runbook page."""
-    yield f"# {alert.name}"
-    yield ""
-    yield from _importance(alert, platform)
-    yield ""
-    yield alert.description
-    yield from _section("Symptoms", [alert.symptoms] if alert.symptoms else [])
-    yield from _section("Investigation", alert.investigation)
-    yield from _section("Actions", alert.actions)
-    yield from _section("Fires when", [f"`{alert.expr}`, for {prometheus(alert.for_)}"])
+def _asked_for(request: web.Request) -> str:
+    """The type that the client prefers, HTML if it does not say (RFC 9110, 12.5.1)."""
+    weights = _weights(request.headers.get("Accept", ""))
+    anything = weights.get("*/*", weights.get("text/*", 0.0))
+    preferred, best = _HTML, weights.get(_HTML, anything)
+    for kind in (_MARKDOWN, _PLAIN):
+        if weights.get(kind, 0.0) > best:
+            preferred, best = kind, weights[kind]
+    return preferred
 
 
-def _importance(alert: Alert, platform: Platform) -> Iterator[str]:
-    if alert.severity is None:
-        yield "Always firing: it is its silence that tells."
-        return
-    severity = platform.severity(alert.severity)
-    response = severity.response_time
-    within = f"respond within {prometheus(response)}" if response else "for awareness"
-    yield f"{severity.name}: {within}"
-    for step in severity.escalation:
-        yield f"- not acknowledged after {prometheus(step.after)}: {step.to}"
-
-
-def _section(title: str, lines: tuple[str, ...] | list[str]) -> Iterator[str]:
-    if lines:
-        yield ""
-        yield f"## {title}"
-        yield ""
-        yield from (f"- {line}" for line in lines)
+def _weights(accept: str) -> dict[str, float]:
+    found = {}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        try:
+            found[kind] = float(weight)
+        except ValueError:
+            found[kind] = 0.0
+    return found

@@ -269,13 +269,13 @@ def metrics_in(node: Any, inside: tuple[str, ...] = ()) -> Iterator[tuple[str, t
 
 
 def test_a_python_that_turns_warnings_into_errors_can_build_it() -> None:
-    code = "import rules.dashboards_overview"
+    code = "import rules.dashboards.overview"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 
 def test_other_deprecations_are_not_silenced() -> None:
     code = (
-        "import warnings, rules.dashboards_overview\n"
+        "import warnings, rules.dashboards.overview\n"
         "warnings.warn('Prefer using dashboardv2', DeprecationWarning)"
     )
     ran = subprocess.run(
@@ -289,8 +289,8 @@ def test_other_deprecations_are_not_silenced() -> None:
 
 @EVERY
 def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform) -> None:
-    from rules.dashboards_sdk import JSONEncoder
-    from rules.dashboards_sdk import dashboard as schema
+    from rules.dashboards.sdk import JSONEncoder
+    from rules.dashboards.sdk import dashboard as schema
 
     document = dashboard(platform)
     again = json.loads(json.dumps(schema.Dashboard.from_json(document), cls=JSONEncoder))

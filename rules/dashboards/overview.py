@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model import names
+from model.links import OVERVIEW_UID, runbook_url
 from model.names import Metric
 from model.platform import Platform
-from rules import dashboards_queries as queries
-from rules.alerts import OVERVIEW_UID
-from rules.dashboards_alerts import alert_on, condition_panel, condition_panels
-from rules.dashboards_page import (
+from rules.dashboards import queries
+from rules.dashboards.alerts import alert_on, condition_panel
+from rules.dashboards.page import (
     COLUMNS,
     FIRST_SCREEN,
     Placed,
     Section,
     as_json,
-    choice_variable,
+    choose_services,
     datasource_variable,
     evenly,
     lay_out,
     link,
+    other_dashboards,
     page,
 )
-from rules.dashboards_panels import (
+from rules.dashboards.panels import (
     GREEN,
     GREY,
     ORANGE,
@@ -54,8 +55,6 @@ _HEIGHT = 8
 # As many bands of the timeline as stay readable; with more services it has pages.
 _BANDS = 24
 _TABLE_WIDTH = 9
-# Whose alerts' panels stand among the limits, where people look for them.
-_SHOWN_ABOVE = (names.PG_ROUND_TRIP, names.PROBE_SSL_EARLIEST_CERT_EXPIRY)
 
 _STATES = {
     queries.DOWN: State("down", VERMILLION),
@@ -71,20 +70,14 @@ _BY_SEVERITY = (VERMILLION, ORANGE, YELLOW, SKY_BLUE)
 def build_overview(platform: Platform) -> str:
     """The overview's file."""
     about = f"What is broken, since when, and how bad. This file is {HEADER}."
-    overview = page(UID, Text("Monitoring overview", about), ["monitoring", platform.name])
+    tags = ["monitoring", platform.name]
+    overview = page(UID, Text("Monitoring overview", about), tags)
     overview.with_variable(datasource_variable())
-    overview.with_variable(
-        choice_variable(
-            queries.CHOSEN.removeprefix("$"),
-            Text(
-                "Service",
-                "Narrows the timeline and what is below it; what is beside and above it is of all.",
-            ),
-            [service.name for service in platform.services],
-        )
-    )
+    narrows = "Narrows the timeline and what is below it; what is beside and above it is of all."
+    overview.with_variable(choose_services(platform, narrows))
     overview.link(link("Health of every service", f"{platform.base_url}/health"))
     overview.link(link("Runbooks", f"{platform.base_url}/runbooks"))
+    overview.link(other_dashboards(tags))
     lay_out(overview, _sections(platform))
     return as_json(overview)
 
@@ -99,8 +92,6 @@ def _sections(platform: Platform) -> Iterator[Section]:
     limits = _limits(platform)
     yield Section(evenly(limits), _HEIGHT, "Limits that are drawing near")
     yield Section(evenly(_exporter()), _HEIGHT, "The exporter itself")
-    if conditions := list(condition_panels(platform, without=_SHOWN_ABOVE)):
-        yield Section(evenly(conditions), _HEIGHT, "What the alerts compare")
 
 
 # --- the first screen ---------------------------------------------------------------------------
@@ -188,7 +179,7 @@ def _firing_alerts(platform: Platform) -> Panel:
     panel = table_panel(text, Query(queries.alerts_since()), columns, empty="none")
     runbook = {
         "title": "Runbook",
-        "url": f"{platform.base_url}/runbooks/${{__value.raw}}",
+        "url": runbook_url("${__value.raw}", platform),
         "targetBlank": True,
     }
     override(panel, "Alert", links=[runbook])

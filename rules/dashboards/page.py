@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from rules.dashboards_panels import Panel, Text
-from rules.dashboards_sdk import Builder, JSONEncoder, board, dashboard
+from model.platform import Platform
+from rules.dashboards.panels import Panel, Text
+from rules.dashboards.queries import CHOSEN
+from rules.dashboards.sdk import Builder, JSONEncoder, board, dashboard
 
 COLUMNS = 24
 # How many of the grid's rows a window of 1440 by 900 pixels shows below Grafana's own bars.
@@ -56,6 +58,18 @@ def link(title: str, url: str) -> board.DashboardLink:
         .tooltip(title)
         .icon("external link")
         .target_blank(target_blank=True)
+    )
+
+
+def other_dashboards(tags: list[str]) -> board.DashboardLink:
+    """Links to the dashboards that have these tags."""
+    return (
+        board.DashboardLink("Dashboards")
+        .type(dashboard.DashboardLinkType.DASHBOARDS)
+        .tags(tags)
+        .as_dropdown(as_dropdown=False)
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
     )
 
 
@@ -111,6 +125,12 @@ def choice_variable(name: str, text: Text, options: list[str]) -> board.CustomVa
         .all_value(".*")
         .allow_custom_value(allow_custom_value=False)
     )
+
+
+def choose_services(platform: Platform, description: str) -> board.CustomVariable:
+    """The variable that narrows a dashboard to some services."""
+    names = [service.name for service in platform.services]
+    return choice_variable(CHOSEN.removeprefix("$"), Text("Service", description), names)
 
 
 def as_json(page: board.Dashboard) -> str:

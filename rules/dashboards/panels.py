@@ -1,18 +1,18 @@
 """How panels look in Grafana: their queries, colours and legends, whatever they show.
 
 The SDK's builders leave out queries' refIds and data sources, and hide legends; this module sets
-them, and `dashboards_page` the panels' ids.
+them, and `page` the panels' ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from string import ascii_uppercase
 from typing import Protocol, Self, TypeVar
 
-from model.promql import Comparison, Threshold
-from rules.dashboards_sdk import (
+from rules.dashboards.sdk import (
     Builder,
     Dataquery,
     PromQueryFormat,
@@ -140,12 +140,17 @@ def line_panel(text: Text, queries: Iterable[Query], unit: str) -> timeseries.Pa
     )
 
 
-def draw_threshold(panel: timeseries.Panel, condition: Threshold) -> timeseries.Panel:
-    """Draw the number that an alert compares with, and shade the side on which it fires."""
-    below = condition.comparison in {Comparison.LESS, Comparison.LESS_OR_EQUAL}
-    lower, upper = (VERMILLION, _CLEAR) if below else (_CLEAR, VERMILLION)
+def draw_limits(
+    panel: timeseries.Panel, comparison: str, limits: Iterable[Decimal]
+) -> timeseries.Panel:
+    """Draw the numbers that an alert compares with, and shade the side on which it fires."""
+    numbers = sorted(limits)
+    if comparison in ("<", "<="):
+        colors = [VERMILLION] * len(numbers) + [_CLEAR]
+    else:
+        colors = [_CLEAR] + [VERMILLION] * len(numbers)
     style = ui.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.LINE_AND_AREA)
-    steps = [(None, lower), (float(condition.threshold), upper)]
+    steps = list(zip((None, *map(float, numbers)), colors, strict=True))
     return panel.thresholds(_steps(steps)).thresholds_style(style)
 
 

@@ -1,0 +1,71 @@
+"""The alerts dashboard: a panel for each alert, with its own expression and its own threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.alerts import Alert
+from model.escalation import escalation_rules
+from model.links import ALERTS_UID, runbook_url
+from model.names import Metric
+from model.platform import Platform
+from rules.alerts import groups
+from rules.dashboards.conditions import Condition, of_alert, of_escalation
+from rules.dashboards.page import (
+    Section,
+    as_json,
+    choose_services,
+    datasource_variable,
+    evenly,
+    lay_out,
+    link,
+    other_dashboards,
+    page,
+)
+from rules.dashboards.panels import Panel, Text, draw_limits, line_panel
+from rules.dashboards.queries import watches
+from rules.escalation import GROUP
+from rules.output import HEADER
+
+_HEIGHT = 8
+
+
+def build_alerts(platform: Platform) -> str:
+    """The alerts dashboard's file."""
+    about = f"What each alert compares, and with what. This file is {HEADER}."
+    tags = ["monitoring", platform.name]
+    board = page(ALERTS_UID, Text("Alerts", about), tags)
+    board.with_variable(datasource_variable())
+    board.with_variable(choose_services(platform, "Narrows the panels that are about services."))
+    board.link(link("Runbooks", f"{platform.base_url}/runbooks"))
+    board.link(other_dashboards(tags))
+    lay_out(board, _sections(platform))
+    return as_json(board)
+
+
+def alert_on(metric: Metric, platform: Platform) -> Alert | None:
+    """The first alert that compares a metric with a number."""
+    return next((alert for alert in platform.alerts if watches(alert, metric)), None)
+
+
+def condition_panel(alert: Alert, platform: Platform, title: str) -> Panel:
+    """What an alert compares, with the number that it compares with."""
+    return _panel(of_alert(alert, platform), platform, title)
+
+
+def _sections(platform: Platform) -> Iterator[Section]:
+    for group, alerts in groups(platform).items():
+        panels = [condition_panel(alert, platform, alert.name) for alert in alerts]
+        yield Section(evenly(panels), _HEIGHT, group)
+    if rules := escalation_rules(platform):
+        panels = [_panel(of_escalation(rule), platform, rule.name) for rule in rules]
+        yield Section(evenly(panels), _HEIGHT, GROUP)
+
+
+def _panel(condition: Condition, platform: Platform, title: str) -> Panel:
+    runbook = runbook_url(condition.name, platform)
+    text = Text(title, "\n\n".join((*condition.explanation, f"[Runbook]({runbook})")))
+    panel = line_panel(text, condition.queries, condition.unit).no_value("none")
+    if condition.comparison is not None:
+        draw_limits(panel, condition.comparison, condition.limits)
+    return panel.links([link("Runbook", runbook)])
