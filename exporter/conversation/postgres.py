@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -53,16 +53,44 @@ async def noted_query(recorder: Recorder, statement: str, answer: Awaitable[C]) 
     return cursor
 
 
+def note_visiting(recorder: Recorder, where: Sequence[object], database: str, user: str) -> None:
+    """Note whom we connect to ourselves; `where` begins with an address and a port."""
+    host, port = where[:2]
+    recorder.note(f"connect to {host}, port {port}, as {user}, database {database}: our own login")
+
+
+def note_visited(recorder: Recorder, *, secured: bool, seconds: float) -> None:
+    """Note a login of our own that succeeded, and how long its trivial query took."""
+    recorder.note(f"logged in, {'TLS' if secured else 'no TLS'}")
+    recorder.note(f"SELECT 1: answered in {seconds * 1000:.2f} ms")
+
+
+def note_asked(recorder: Recorder, statement: bytes) -> None:
+    """Note what is asked on a connection that is kept."""
+    text = " ".join(statement.decode("utf-8", "replace").split())
+    recorder.note(f"> {_cut(text, _LONGEST_STATEMENT)}")
+
+
+def note_answered(recorder: Recorder, results: Sequence[PGresult]) -> None:
+    """Note what each statement has returned."""
+    recorder.note(f"< {_cut(' | '.join(map(_result, results)), _LONGEST_ANSWER)}")
+
+
 async def _told(cursor: AsyncCursor[Any]) -> str:
     """The status of each statement, and the first rows of its result."""
     texts = []
     async for one in cursor.results():
         result = one.pgresult
         assert result is not None
-        texts.append("; ".join([(result.command_status or b"").decode(), *_rows(result)]))
+        texts.append(_result(result))
     # Whoever has asked reads on from the first.
     await cursor.set_result(0)
     return " | ".join(texts)
+
+
+def _result(result: PGresult) -> str:
+    said = result.error_message.decode("utf-8", "replace").split("\n")[0]
+    return "; ".join([(result.command_status or b"").decode() or said, *_rows(result)])
 
 
 def _rows(result: PGresult) -> Iterator[str]:

@@ -230,7 +230,9 @@ async def test_a_postgres(served: Served) -> None:
     text = await debug(served, "postgresql")
     assert re.search(r"connect to 127.0.0.1:\d+ as watcher, database postgres\n", text)
     assert re.search(r"connected to 127.0.0.1:\d+: Postgres \d+.*, no TLS, backend \d+\n", text)
-    assert re.search(r"> SELECT 1\n.*< SELECT 1; 1\n", text)
+    assert re.search(r"connect to 127.0.0.1, port \d+, as watcher, .*: our own login\n", text)
+    assert re.search(r"logged in, no TLS\n.*SELECT 1: answered in \d+\.\d\d ms\n", text)
+    assert re.search(r"> SELECT has_function_privilege.*\n.*< SELECT 1; t\n", text)
     assert "> SET LOCAL statement_timeout" in text
     assert "\npg_up 1\n" in text
 

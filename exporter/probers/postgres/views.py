@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, pq
 
+from exporter.conversation.postgres import note_answered, note_asked
+from exporter.conversation.recorder import recording
 from exporter.probers.failure import ProbeFailure, clean
 from exporter.probers.http.clock import now
 from exporter.probers.http.poller import READ, WRITE, Poller
@@ -61,6 +63,9 @@ class Views:
         """
         if now() >= deadline:
             raise ProbeFailure(Reason.TIMEOUT, "no time was left for this query")
+        recorder = recording()
+        if recorder is not None:
+            note_asked(recorder, statement)
         answer = _Answer(self._pgconn, self._poller, deadline)
         fd = -1
         try:
@@ -76,6 +81,8 @@ class Views:
             self._leave(fd)
             raise
         self._poller.release(fd)
+        if recorder is not None:
+            note_answered(recorder, answer.results)
         return self._result(answer.results)
 
     async def prepare(self, statement: str, before: str, deadline: float) -> str:

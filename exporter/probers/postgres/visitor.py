@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from exporter.conversation.postgres import note_visited, note_visiting
+from exporter.conversation.recorder import recording
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.clock import now
 from exporter.probers.http.network import Network
@@ -92,6 +94,10 @@ class Visitor:
         login = Login(place.parameters, place.password, self._keys)
         visit = Visit(self._network.poller(), login, security, tls_required=place.tls_required)
         answered = False
+        recorder = recording()
+        if recorder is not None:
+            names = place.parameters
+            note_visiting(recorder, address[1], names["database"], names["user"])
         try:
             visit.open(address, deadline)
             await visit.done
@@ -106,7 +112,10 @@ class Visitor:
             self._keys = login.keys
             if not answered:
                 visit.close()
-        self._round_trips.answered(visit.answered_at - visit.asked_at)
+        took = visit.answered_at - visit.asked_at
+        self._round_trips.answered(took)
+        if recorder is not None:
+            note_visited(recorder, secured=visit.encrypted, seconds=took)
         return visit.close
 
     async def _by_libpq(self, timeout: float) -> Leave:
