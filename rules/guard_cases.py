@@ -10,7 +10,7 @@ from model.alerts import Alert
 from model.platform import Platform
 from model.promql import And, Expr, Or, Ratio, Recorded, Threshold, Unless, Usual
 from rules.case import Case, Scene
-from rules.series import Feed, Series, deep, harmless, just_over, series
+from rules.series import Feed, Series, deep, harmless, just_over, ranges, series
 from rules.timing import can_fill
 
 T = TypeVar("T", bound=Expr)
@@ -28,14 +28,16 @@ def guard_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 
 def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """A denominator just under the least says nothing; just over it, the ratio counts."""
+    """A denominator just under the least says nothing; from the least on, the ratio counts."""
     ratio = _first(alert.expr, Ratio)
     if ratio is None or not can_fill(alert, platform):
         return
     value, step = just_over(alert.expr), ratio.minimum / 1000
     under = Scene.of(alert, platform, amply=False, volume=ratio.minimum - step)
     yield under.quiet(under.fed(value))
-    over = Scene.of(alert, platform, amply=False, volume=ratio.minimum + step)
+    # What is extrapolated is not the least itself, to the last bit.
+    least = ratio.minimum + step if ranges(ratio) else ratio.minimum
+    over = Scene.of(alert, platform, amply=False, volume=least)
     yield over.firing(value)
 
 
