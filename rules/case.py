@@ -115,17 +115,26 @@ class Scene:
         return series(self.alert.expr, value, self.feed)
 
     def laid(
-        self, found: list[Series], present: Callable[[Series], str] | None = None
+        self,
+        found: list[Series],
+        present: Callable[[Series], str] | None = None,
+        *,
+        steps: int | None = None,
     ) -> list[Fed]:
-        """The series on the test's time, each for as long as the alert is looked at.
+        """The series on the test's time, each for as long as the alert is looked at, or `steps`.
 
         `present` writes the part that is not history in another way.
         """
+        lasts = self._steps if steps is None else steps
+
+        def lasting(one: Series) -> str:
+            return one.values(lasts, self.timing.step)
+
         pieces: dict[str, list[Series]] = {}
         for one in found:
             pieces.setdefault(one.notation(), []).append(one)
         return [
-            Fed(own[0].name, name, self._joined(own, present or self.lasting))
+            Fed(own[0].name, name, self._joined(own, lasts, lasting, present or lasting))
             for name, own in pieces.items()
         ]
 
@@ -141,7 +150,13 @@ class Scene:
     def _steps(self) -> int:
         return (self.timing.settled + self.alert.for_) // self.timing.step + 4
 
-    def _joined(self, pieces: list[Series], present: Callable[[Series], str]) -> str:
+    def _joined(
+        self,
+        pieces: list[Series],
+        steps: int,
+        lasting: Callable[[Series], str],
+        present: Callable[[Series], str],
+    ) -> str:
         texts, reached = [], 0
         for one in sorted(pieces, key=lambda piece: -piece.shift):
             begins = (self.timing.lead - one.shift) // self.timing.step
@@ -149,8 +164,8 @@ class Scene:
                 raise UntestableError(f"{one.name} is read at times too near to each other")
             if begins > reached:
                 texts.append(f"_x{begins - reached}")
-            texts.append(self.lasting(one) if one.shift else present(one))
-            reached = begins + self._steps + 1
+            texts.append(lasting(one) if one.shift else present(one))
+            reached = begins + steps + 1
         return " ".join(texts)
 
     def fired(self, value: Decimal) -> tuple[dict[str, Any], ...]:
