@@ -49,7 +49,7 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     after = int(alert.keep_firing_for / step) + 3
     steps = maintained + doubted + after
 
-    fed = scene.laid(scene.fed(value), steps=steps)
+    fed = scene.laid(scene.fed(value), steps=steps - scene.timing.lead // step)
     for subject in dict.fromkeys(subjects):
         says = (_IN, _OUT, _NEVER) if subject == first else (_NEVER, _NEVER, _NEVER)
         for replica, *phases in zip(_REPLICAS, *says, strict=True):
