@@ -21,6 +21,7 @@ from model import (
     Platform,
     Postgres,
     Prometheus,
+    Ratio,
     Redis,
     Service,
     Severity,
@@ -40,6 +41,7 @@ from model import (
     quantile,
     seconds,
     select,
+    sum_by,
 )
 
 # --- What is watched ----------------------------------------------------------------------------
@@ -425,6 +427,84 @@ ALERTS = (
         actions=("Grant what the role lacks, or mend the query.",),
     ),
     Alert(
+        name="HighRefundRate",
+        group="business",
+        expr=Ratio(
+            observed(REFUNDS.metric("tickettoken_refunds"), by=()),
+            sum_by(observed(PAYMENTS.metric("tickettoken_payments"))),
+            at_least=20,
+        )
+        > "0.1",
+        for_=minutes(5),
+        severity="warning",
+        channels=("email", "slack"),
+        repeat_interval=minutes(60),
+        service="payment-service",
+        summary="{{ $value | humanizePercentage }} of the last hour's payments were refunded",
+        description=(
+            "{{ $value | humanizePercentage }} of the payments of the last hour have been "
+            "refunded; the limit is 10 %, counted from 20 payments an hour."
+        ),
+        symptoms="More than 10 % of the last hour's payments were refunded.",
+        investigation=(
+            "Which events are refunded? One that was cancelled explains it.",
+            "Look for fraud: many refunds of one buyer, card or venue.",
+        ),
+        actions=("Tell the payment team; stop the sale of the event that is refunded.",),
+    ),
+    Alert(
+        name="PaymentFailureSpike",
+        group="business",
+        expr=Ratio(
+            observed(PAYMENTS.metric("tickettoken_payments"), by=(), status="failed"),
+            sum_by(observed(PAYMENTS.metric("tickettoken_payments"))),
+            at_least=20,
+        )
+        > "0.2",
+        for_=minutes(5),
+        severity="error",
+        channels=("email", "slack", "pagerduty"),
+        repeat_interval=minutes(30),
+        service="payment-service",
+        summary="{{ $value | humanizePercentage }} of the last hour's payments failed",
+        description=(
+            "{{ $value | humanizePercentage }} of the payments of the last hour have failed; the "
+            "limit is 20 %, counted from 20 payments an hour."
+        ),
+        symptoms="More than 20 % of the last hour's payments failed.",
+        investigation=(
+            "Does the payment provider tell of trouble? ProviderDegraded, and its status page.",
+            "Look at payment-service's errors, and at its last deployment.",
+        ),
+        actions=("Roll payment-service back, or tell the provider.",),
+    ),
+    Alert(
+        name="RevenueDrop",
+        group="business",
+        # Half of the revenue of the same hour a week ago is a change of -50 %.
+        expr=Ratio(
+            observed(REVENUE.metric("tickettoken_revenue_hour"), by=()),
+            observed(REVENUE.metric("tickettoken_revenue_hour_last_week"), by=()),
+            at_least=1000,
+        )
+        < "0.5",
+        for_=minutes(10),
+        severity="info",
+        repeat_interval=minutes(120),
+        service="payment-service",
+        summary="Revenue is {{ $value | humanizePercentage }} of last week's",
+        description=(
+            "The last hour's revenue is {{ $value | humanizePercentage }} of that of the same "
+            "hour a week ago; told from a revenue of 1000 on."
+        ),
+        symptoms="The last hour's revenue has fallen by more than half within a week.",
+        investigation=(
+            "Was a large sale going on last week at this hour?",
+            "Do payments fail, or does nobody reach the shop? PaymentFailureSpike, ServiceDown.",
+        ),
+        actions=("Tell the product owner.",),
+    ),
+    Alert(
         name="RedisDown",
         group="databases",
         expr=observed(metrics.REDIS_UP) < "0.5",
@@ -562,6 +642,7 @@ ALERTS = (
         name="Watchdog",
         group="monitoring",
         expr=Always(),
+        for_=seconds(0),
         no_data="fires",
         severity=None,
         service="monitoring-service",

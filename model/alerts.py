@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from model.declared import Declared, refused, suggestion
 from model.durations import Duration
@@ -15,6 +15,9 @@ from model.promql import Always, Expr
 from model.raw import Raw
 
 _LABEL_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
+# What every alert has anyway, or Prometheus sets.
+_TAKEN = frozenset({"alertname", "alertstate", "severity", "service", "job", "instance"})
+_LABEL = re.compile(r"[a-z_][a-z0-9_]*")
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 # What an alert is about, where that is one name or one label's value.
@@ -26,18 +29,20 @@ class Alert(Declared):
 
     `summary`, `description` and `service` may use Prometheus' `{{ $labels.x }}` and
     `{{ $value }}`. `service` is what the alert is about; by default the label `target`.
+    `labels` are constant: they tell apart several alerts of one name, as `cause` does.
     `severity` is None only for an alert that always fires and is watched by a dead man's switch.
     """
 
     name: str
     group: str
     expr: Expr
-    for_: Duration = timedelta(0)
+    for_: Duration
     keep_firing_for: Duration = timedelta(0)
     severity: str | None
     # What it does where its metrics are missing altogether; a generated test holds it to that.
     no_data: Literal["quiet", "fires"] = "quiet"
     service: str = "{{ $labels.target }}"
+    labels: dict[str, str] = Field(default_factory=dict)
     summary: str
     description: str
     symptoms: str = ""
@@ -67,6 +72,11 @@ class Alert(Declared):
         )
         if self.severity is None and not isinstance(self.expr, Always):
             mistakes.append("severity: only an alert whose expr is Always() may have none")
+        if not self.expr.is_condition:
+            mistakes.append(
+                f"expr: compare {self.expr} with something, or it fires as long as there is data"
+            )
+        mistakes += self._label_mistakes()
         for setting, text in self._texts():
             if not text.strip():
                 mistakes.append(f"{setting}: is empty")
@@ -113,4 +123,26 @@ class Alert(Declared):
         depends = self.inhibits_dependents or self.inhibited_by_dependencies
         if depends and _SUBJECT.fullmatch(self.service) is None:
             mistakes.append("service: dependencies need a plain name or {{ $labels.<name> }}")
+        return mistakes
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from every other alert: its name, its severity and its constant labels."""
+        constant = self.labels if self.has("labels") else {}
+        told = {**constant, **({"severity": self.severity} if self.severity else {})}
+        return (self.name, *(f"{label}={value}" for label, value in sorted(told.items())))
+
+    def _label_mistakes(self) -> list[str]:
+        mistakes = []
+        for label, value in self.labels.items():
+            if not _LABEL.fullmatch(label):
+                mistakes.append(f'labels: "{label}" is not lower-case letters, digits and "_"')
+            elif label in _TAKEN:
+                mistakes.append(f'labels: "{label}" is set by something else')
+            elif not isinstance(self.expr, Raw) and label in self.expr.labels:
+                mistakes.append(f'labels: "{label}" would hide the label of the expression')
+            if "$value" in value:
+                mistakes.append("labels: $value in a label makes a new alert at every evaluation")
+            elif "{{" in value or not value:
+                mistakes.append(f'labels: "{label}" is not constant; a template belongs in a text')
         return mistakes

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     LEDGER = "ledger"  # of the ledger, which every replica reads in one store
     SERVICE = "service"  # exposed by a monitored service, Prometheus or Alertmanager itself
     ON_DEMAND = "on demand"  # a fact about a target that /probe tells and /metrics does not
+    RECORDED = "recorded"  # by a recording rule of ours, of what is one fact already
 
 
 class Collapse(StrEnum):

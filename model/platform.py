@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from model import rule_checks
 from model.alerts import Alert
 from model.declared import Declared, Problem, nearest, refused, suggestion
 from model.durations import Duration, days, prometheus, seconds
@@ -23,7 +24,7 @@ from model.maintenance import Maintenance, WeeklyMaintenance
 from model.metric import Metric, Scope
 from model.names import catalogue
 from model.people import BusinessHours, Channel, Contact, PagerDuty, Severity, Webhook
-from model.promql import Expr, OverRange, Selector
+from model.promql import Expr, Recording, Selector, in_order
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, TcpService, url_mistakes
@@ -99,6 +100,8 @@ class Platform(Declared):
     contacts: tuple[Contact, ...]
     business_hours: BusinessHours = BusinessHours()
     alerts: tuple[Alert, ...]
+    # Recording rules that no alert reads; those that one reads are found by themselves.
+    recordings: tuple[Recording, ...] = ()
     watched_by: Prometheus = Prometheus()
     own_service: str | None = None
     connectivity: tuple[str, ...] = ()
@@ -160,6 +163,11 @@ class Platform(Declared):
         """The metrics that its SQL adds to the catalogue."""
         return tuple(metric for target in self.sql for metric in target.metrics)
 
+    @property
+    def recording_rules(self) -> list[Recording]:
+        """Every recording rule that is needed, each after those that it reads."""
+        return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
+
     def severity(self, name: str) -> Severity:
         """The severity of a name. Raises KeyError if there is none."""
         return {severity.name: severity for severity in self.severities}[name]  # type: ignore[index]
@@ -172,7 +180,8 @@ class Platform(Declared):
         exporter alone must not make ConfigDrift fire.
         """
         compiled = self.model_copy(update={"maintenance": ()})
-        text = json.dumps(_canonical(compiled), sort_keys=True, separators=(",", ":"))
+        meant = [_canonical(compiled), _canonical(self.recording_rules)]
+        text = json.dumps(meant, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def problems(self) -> list[Problem]:
@@ -258,7 +267,14 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
-    yield from _twice("Alert", ((a.name, a) for a in _with(platform.alerts, "name")))
+    alerts = _with(platform.alerts, "name", "severity")
+    for key in dict.fromkeys(alert.key for alert in alerts):
+        yield from _twice("Alert", ((_shown(a), a) for a in alerts if a.key == key))
+
+
+def _shown(alert: Alert) -> str:
+    name, *labels = alert.key
+    return f"{name}{{{', '.join(labels)}}}" if alert.has("labels") and alert.labels else name
 
 
 def _severities_are_known(platform: Platform) -> Iterator[Problem]:
@@ -342,23 +358,18 @@ def _one_failed_probe_pages_nobody(platform: Platform) -> Iterator[Problem]:
             )
 
 
-def _rates_span_enough_samples(platform: Platform) -> Iterator[Problem]:
-    """A rate over less than four scrapes has no result as soon as one or two of them fail."""
-    watched = platform.watched_by
-    if not watched.has("scrape_interval", "services_scrape_interval"):
-        return
-    for alert in _sound(platform.alerts):
-        for part in alert.expr.walk():
-            if not isinstance(part, OverRange) or part.function != "rate":
-                continue
-            of_services = part.inner.metric.scope is Scope.SERVICE
-            scrape = watched.services_scrape_interval if of_services else watched.scrape_interval
-            if part.length < 4 * scrape:
-                yield Problem(
-                    f'Alert "{alert.name}": {part} spans less than four scrapes, '
-                    f"{prometheus(scrape)} apart; write at least {prometheus(4 * scrape)}",
-                    alert.place,
-                )
+def _expressions_are_sound(platform: Platform) -> Iterator[Problem]:
+    alerts, watched = _sound(platform.alerts), platform.watched_by
+    if watched.has("scrape_interval", "services_scrape_interval", "evaluation_interval"):
+        yield from rule_checks.problems(
+            alerts,
+            _sound(platform.recordings),
+            rule_checks.Intervals(
+                watched.scrape_interval,
+                watched.services_scrape_interval,
+                watched.evaluation_interval,
+            ),
+        )
 
 
 def _what_is_told_on_demand_is_asked_for(platform: Platform) -> Iterator[Problem]:
@@ -438,7 +449,7 @@ _CHECKS = (
     _incidents_cover_one_service,
     _ladder_leads_to_contacts,
     _one_failed_probe_pages_nobody,
-    _rates_span_enough_samples,
+    _expressions_are_sound,
     _what_is_told_on_demand_is_asked_for,
     _own_service_exists,
     _sql_metrics_have_names_and_servers,

@@ -67,6 +67,11 @@ class Raw(Expr):
     cases: tuple[Fires | Quiet, ...] = ()
     place: Place | None = field(default_factory=here, compare=False, repr=False)
 
+    @property
+    def is_condition(self) -> bool:
+        """Left to the compiler, which parses it."""
+        return True
+
     @cached_property
     def labels(self) -> frozenset[str]:
         """None that are known before the compiler has parsed the text."""

@@ -1,4 +1,4 @@
-"""The alerting rules: one file a group."""
+"""The recording and alerting rules: one file a group."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from model.alerts import Alert
 from model.durations import prometheus
 from model.links import overview_url, runbook_url
 from model.platform import Platform
-from model.promql import CONFIG_SHA256, Expr
+from model.promql import CONFIG_SHA256, Expr, Recording, in_order
 from rules.figures import figures
 from rules.inhibition import dependency_labels
 from rules.limits import refuse_too_many, within_limits
@@ -18,11 +18,8 @@ from rules.own_series import own_series
 
 
 def build(platform: Platform) -> Files:
-    """`rules/generated/<group>.rules.yml` for every group of alerts."""
-    limited = {
-        group: within_limits(_group(group, alerts, platform))
-        for group, alerts in groups(platform).items()
-    }
+    """`rules/generated/<group>.rules.yml` for every group of rules."""
+    limited = {group: _parts(group, platform) for group in rule_groups(platform)}
     refuse_too_many(sum(map(len, limited.values())))
     return {rules_path(name): yaml_file({"groups": parts}) for name, parts in limited.items()}
 
@@ -35,6 +32,24 @@ def groups(platform: Platform) -> dict[str, list[Alert]]:
     return found
 
 
+def rule_groups(platform: Platform) -> list[str]:
+    """Every group of alerts or recording rules: those that others read come first."""
+    recorded = (recording.group for recording in platform.recording_rules)
+    return list(dict.fromkeys((*recorded, *groups(platform))))
+
+
+def groups_read(group: str, platform: Platform) -> list[str]:
+    """A group and those whose recording rules its alerts read, in the order of evaluation."""
+    alerts = groups(platform).get(group, [])
+    read = {recording.group for recording in in_order(alert.expr for alert in alerts)}
+    return [name for name in rule_groups(platform) if name in read and name != group] + [group]
+
+
+def part_names(group: str, platform: Platform) -> list[str]:
+    """The names under which Prometheus knows a group, which may be too large for one."""
+    return [part["name"] for part in _parts(group, platform)]
+
+
 def rules_path(group: str) -> str:
     """Where a group's rules stand."""
     return f"rules/generated/{group}.rules.yml"
@@ -42,13 +57,15 @@ def rules_path(group: str) -> str:
 
 def expression(expr: Expr | str, platform: Platform) -> str:
     """An expression as Prometheus reads it, with the config's hash put in."""
-    return own_series(str(expr), platform).replace(CONFIG_SHA256, platform.sha256)
+    text = own_series(str(expr), platform)
+    return text.replace(CONFIG_SHA256, platform.sha256) if CONFIG_SHA256 in text else text
 
 
 def rule_labels(alert: Alert, platform: Platform) -> dict[str, str]:
     """The labels that the rule adds; `service` and dependencies may hold templates."""
     labels = {} if alert.severity is None else {"severity": alert.severity}
-    return {**labels, "service": alert.service, **dependency_labels(alert, platform)}
+    own = {**labels, "service": alert.service, **alert.labels}
+    return {**own, **dependency_labels(alert, platform)}
 
 
 def rule_annotations(alert: Alert, platform: Platform) -> dict[str, str]:
@@ -68,12 +85,24 @@ def dashboard_link(service: str, platform: Platform) -> dict[str, str]:
     return {} if url is None else {"dashboard_url": url}
 
 
-def _group(name: str, alerts: list[Alert], platform: Platform) -> dict[str, Any]:
-    return {
-        "name": name,
-        "interval": prometheus(platform.watched_by.evaluation_interval),
-        "rules": [_rule(alert, platform) for alert in alerts],
-    }
+def _parts(name: str, platform: Platform) -> list[dict[str, Any]]:
+    recordings = [one for one in platform.recording_rules if one.group == name]
+    own = next((one.interval for one in recordings if one.interval), None)
+    return within_limits(
+        {
+            "name": name,
+            "interval": prometheus(own or platform.watched_by.evaluation_interval),
+            "rules": [
+                *(_recording(one, platform) for one in recordings),
+                *(_rule(alert, platform) for alert in groups(platform).get(name, [])),
+            ],
+        }
+    )
+
+
+def _recording(recording: Recording, platform: Platform) -> dict[str, Any]:
+    rule = {"record": recording.name, "expr": expression(recording.expr, platform)}
+    return {**rule, "labels": dict(recording.labels)} if recording.labels else rule
 
 
 def _rule(alert: Alert, platform: Platform) -> dict[str, Any]:

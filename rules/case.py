@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -11,22 +11,31 @@ from typing import Any
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Comparison, Count, Expr, HistogramQuantile, Threshold
+from model.promql import Count, Selector
 from rules.alerts import rule_annotations, rule_labels
 from rules.expand import expand
 from rules.maintenance import outside_maintenance
 from rules.raw.tokens import names
-from rules.series import Feed, Series, is_rate, metric_names, results
-
-_STRICT = (Comparison.LESS, Comparison.GREATER)
-_DOWNWARD = (Comparison.LESS, Comparison.LESS_OR_EQUAL)
+from rules.series import (
+    Feed,
+    Labels,
+    Series,
+    compared,
+    deep,
+    is_exact,
+    results,
+    series,
+)
+from rules.timing import Timing, timing
+from rules.untestable import UntestableError
 
 
 @dataclass(frozen=True)
 class Fed:
     """A series and its values, in promtool's notation."""
 
-    series: Series
+    metric: str
+    series: str
     values: str
 
 
@@ -40,118 +49,143 @@ class Expected:
 
 @dataclass
 class Case:
-    """One case of one alert."""
+    """One case of one alert; `step` is how far apart its samples and evaluations are."""
 
     alert: Alert
+    step: timedelta
     fed: list[Fed]
     expected: list[Expected] = field(default_factory=list)
 
     @cached_property
     def feeds(self) -> frozenset[str]:
         """The names of the series that it feeds."""
-        return metric_names(fed.series for fed in self.fed)
+        return frozenset(fed.metric for fed in self.fed)
 
     @cached_property
     def reads(self) -> frozenset[str]:
         """The names of the series that the alert's rule reads."""
-        return names(outside_maintenance(self.alert))
+        return series_read(self.alert)
 
     def clashes(self, other: Case) -> bool:
         """Whether one of the two would change what the other sees."""
         shared = self.feeds & (other.feeds | other.reads) or other.feeds & self.reads
-        return self.alert is other.alert or bool(shared)
+        return self.alert.name == other.alert.name or bool(shared)
 
 
-# --- the two kinds of case ----------------------------------------------------------------------
+@dataclass(frozen=True)
+class Scene:
+    """An alert, fed in one way: what its cases are made of."""
+
+    alert: Alert
+    timing: Timing
+    feed: Feed
+
+    @classmethod
+    def of(cls, alert: Alert, platform: Platform, *, amply: bool = True, **feed: Any) -> Scene:
+        """The scene of an alert under what `Feed` is told. Raises UntestableError."""
+        when = timing(alert, platform, amply=amply)
+        return cls(alert, when, Feed(platform, step=when.step, lead=when.lead, **feed))
+
+    def firing(self, value: Decimal, found: list[Series] | None = None) -> Case:
+        """With this value it fires: quiet until `for` has passed, then firing."""
+        fed = self.laid(self.fed(value) if found is None else found)
+        return self.fires_under(fed, value)
+
+    def fires_under(self, fed: list[Fed], value: Decimal) -> Case:
+        """What it is fed makes it fire with this value."""
+        for_, when = self.alert.for_, self.timing
+        expected = []
+        if for_:
+            expected.append(Expected(when.holds + for_ - when.step, ()))
+        expected.append(Expected(when.exact + for_, self.fired(value)))
+        return Case(self.alert, when.step, fed, expected)
+
+    def quiet(self, found: list[Series]) -> Case:
+        """What it is fed leaves it quiet, however long it lasts."""
+        return self.quiet_under(self.laid(found))
+
+    def quiet_under(self, fed: list[Fed]) -> Case:
+        """What it is fed leaves it quiet."""
+        when = self.timing
+        at = when.exact + self.alert.for_ + when.step
+        return Case(self.alert, when.step, fed, [Expected(at, ())])
+
+    def fed(self, value: Decimal) -> list[Series]:
+        """The series under which what it compares has this value."""
+        return series(self.alert.expr, value, self.feed)
+
+    def laid(
+        self,
+        found: list[Series],
+        present: Callable[[Series], str] | None = None,
+        *,
+        steps: int | None = None,
+    ) -> list[Fed]:
+        """The series on the test's time, each for as long as the alert is looked at, or `steps`.
+
+        `present` writes the part that is not history in another way.
+        """
+        lasts = self._steps if steps is None else steps
+
+        def lasting(one: Series) -> str:
+            return one.values(lasts, self.timing.step)
+
+        pieces: dict[str, list[Series]] = {}
+        for one in found:
+            pieces.setdefault(one.notation(), []).append(one)
+        return [
+            Fed(own[0].name, name, self._joined(own, lasts, lasting, present or lasting))
+            for name, own in pieces.items()
+        ]
+
+    def lasting(self, one: Series) -> str:
+        """A series' values for as long as the alert is looked at."""
+        return one.values(self._steps, self.timing.step)
+
+    def ended(self, one: Series) -> str:
+        """The values of a series that ends after its first sample."""
+        return f"{one.values(0, self.timing.step)} stale"
+
+    @property
+    def _steps(self) -> int:
+        return (self.timing.settled + self.alert.for_) // self.timing.step + 4
+
+    def _joined(
+        self,
+        pieces: list[Series],
+        steps: int,
+        lasting: Callable[[Series], str],
+        present: Callable[[Series], str],
+    ) -> str:
+        texts, reached = [], 0
+        for one in sorted(pieces, key=lambda piece: -piece.shift):
+            begins = (self.timing.lead - one.shift) // self.timing.step
+            if begins < reached:
+                raise UntestableError(f"{one.name} is read at times too near to each other")
+            if begins > reached:
+                texts.append(f"_x{begins - reached}")
+            texts.append(lasting(one) if one.shift else present(one))
+            reached = begins + steps + 1
+        return " ".join(texts)
+
+    def fired(self, value: Decimal) -> tuple[dict[str, Any], ...]:
+        """The alerts that fire, one for each result, as promtool wants them described."""
+        self._refuse_unknown_digits()
+        found = results(self.alert.expr, self.feed)
+        return tuple(described(self.alert, labels, value, self.feed.platform) for labels in found)
+
+    def _refuse_unknown_digits(self) -> None:
+        condition = compared(self.alert.expr)
+        texts = (self.alert.summary, self.alert.description)
+        shown = any("$value }}" in text for text in texts)
+        if shown and condition is not None and not is_exact(condition.inner):
+            raise UntestableError(
+                "{{ $value }} shows digits that differ between versions of Prometheus; write "
+                "{{ $value | humanize }}, humanizePercentage or humanizeDuration"
+            )
 
 
-def firing(alert: Alert, found: list[Fed], value: Decimal, feed: Feed) -> Case:
-    """What it is fed makes it fire with this value: quiet until `for` has passed, then firing."""
-    expected = []
-    begins = begin(alert.expr, feed.platform)
-    if alert.for_:
-        expected.append(Expected(begins + alert.for_ - interval(feed.platform), ()))
-    expected.append(Expected(begins + alert.for_, fired(alert, value, feed)))
-    return Case(alert, found, expected)
-
-
-def quiet(alert: Alert, found: list[Fed], platform: Platform) -> Case:
-    """What it is fed leaves it quiet, however long it lasts."""
-    at = begin(alert.expr, platform) + alert.for_ + interval(platform)
-    return Case(alert, found, [Expected(at, ())])
-
-
-def lasting(alert: Alert, found: list[Series], platform: Platform) -> list[Fed]:
-    """The series, each for as long as the alert is looked at."""
-    count = int(alert.for_ / interval(platform)) + 4
-    return [Fed(one, one.values(count, interval(platform))) for one in found]
-
-
-# --- values -------------------------------------------------------------------------------------
-
-
-def inner(expr: Expr) -> Expr:
-    """What a condition compares; the condition itself where it compares nothing."""
-    return expr.inner if isinstance(expr, Threshold) else expr
-
-
-def just_over(expr: Expr) -> Decimal:
-    """The value nearest to the threshold for which a condition holds."""
-    if not isinstance(expr, Threshold):
-        return Decimal(1)
-    return beyond(expr) if expr.comparison in _STRICT else expr.threshold
-
-
-def just_under(expr: Threshold) -> Decimal:
-    """The value nearest to the threshold for which a condition does not hold."""
-    return expr.threshold if expr.comparison in _STRICT else within(expr)
-
-
-def beyond(expr: Threshold) -> Decimal:
-    """A value a small step to the side of the threshold on which the condition holds."""
-    return expr.threshold - _step(expr) if downward(expr) else expr.threshold + _step(expr)
-
-
-def within(expr: Threshold) -> Decimal:
-    """A value a small step to the side of the threshold on which the condition does not hold."""
-    return expr.threshold + _step(expr) if downward(expr) else expr.threshold - _step(expr)
-
-
-def downward(expr: Threshold) -> bool:
-    """Whether it is small values that the condition is about."""
-    return expr.comparison in _DOWNWARD
-
-
-def _step(expr: Threshold) -> Decimal:
-    if any(isinstance(part, Count) for part in expr.walk()):
-        return Decimal(1)
-    # Interpolation between buckets is no exact arithmetic.
-    parts = 10 if any(isinstance(part, HistogramQuantile) for part in expr.walk()) else 1000
-    return abs(expr.threshold) / parts or Decimal("0.001")
-
-
-# --- times and labels ---------------------------------------------------------------------------
-
-
-def interval(platform: Platform) -> timedelta:
-    """How far apart the samples of a test are: as far as evaluations."""
-    return platform.watched_by.evaluation_interval
-
-
-def begin(expr: Expr, platform: Platform) -> timedelta:
-    """When the condition is first true: a rate needs two samples."""
-    return interval(platform) if is_rate(expr) else timedelta(0)
-
-
-def fired(alert: Alert, value: Decimal, feed: Feed) -> tuple[dict[str, Any], ...]:
-    """The alerts that fire, one for each result, as promtool wants them described."""
-    found = results(inner(alert.expr), feed)
-    return tuple(described(alert, labels, value, feed.platform) for labels in found)
-
-
-def described(
-    alert: Alert, labels: Mapping[str, str], value: Decimal, platform: Platform
-) -> dict[str, Any]:
+def described(alert: Alert, labels: Labels, value: Decimal, platform: Platform) -> dict[str, Any]:
     """The alert that fires for a result, as promtool wants it described."""
     return {
         "exp_labels": _carried(labels, rule_labels(alert, platform), value),
@@ -159,10 +193,21 @@ def described(
     }
 
 
-def _carried(labels: Any, added: dict[str, str], value: Decimal) -> dict[str, str]:
+def series_read(alert: Alert) -> frozenset[str]:
+    """The names of the series that an alert's rule reads, through recording rules."""
+    recorded = {part.series_name for part in deep(alert.expr) if isinstance(part, Selector)}
+    return names(outside_maintenance(alert)) | recorded
+
+
+def counts(alert: Alert) -> bool:
+    """Whether the number of targets decides."""
+    return any(isinstance(part, Count) for part in deep(alert.expr))
+
+
+def _carried(labels: Labels, added: dict[str, str], value: Decimal) -> dict[str, str]:
     found = {**labels, **_expanded(added, labels, value)}
     return {name: text for name, text in found.items() if text}
 
 
-def _expanded(texts: dict[str, str], labels: Any, value: Decimal) -> dict[str, str]:
+def _expanded(texts: dict[str, str], labels: Labels, value: Decimal) -> dict[str, str]:
     return {name: expand(text, labels, float(value)) for name, text in texts.items()}

@@ -9,89 +9,74 @@ from decimal import Decimal
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Count, Expr, HistogramQuantile, OverRange, Selector, Threshold, Unless
-from rules.case import (
-    Case,
-    Expected,
-    Fed,
-    begin,
+from model.promql import Count, Expr, HistogramQuantile, Selector, Unless
+from rules.case import Case, Expected, Fed, Scene, counts
+from rules.series import (
+    Feed,
+    Series,
+    compared,
     downward,
-    fired,
-    firing,
-    inner,
-    interval,
+    harmless,
+    is_rate,
     just_over,
     just_under,
-    lasting,
-    quiet,
+    missing,
+    ranges,
+    well_within,
     within,
 )
-from rules.series import Feed, Series, is_rate, missing, series
 
 # A test is evaluated step by step until the series are forgotten.
 _LONGEST_LOOK_BACK = timedelta(hours=2)
+# Functions whose value does not end with the series, and is the same from its first sample on.
+_HOLDING = frozenset({"max_over_time", "min_over_time", "last_over_time"})
 
 
 def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """The cases of an alert that one exporter decides."""
-    yield _fires(alert, platform)
-    yield from _recovers(alert, platform)
-    yield from _outlives_its_series(alert, platform)
-    yield from _stays_quiet(alert, platform)
-    yield from _well_within(alert, platform)
-    yield from _kept_out(alert, platform)
-    yield from _in_bursts(alert, platform)
-    yield _without_data(alert, platform)
+    """The cases of an alert that one exporter decides. Raises UntestableError."""
+    scene = Scene.of(alert, platform)
+    # Few targets where one is as good as another: promtool's time grows with them.
+    few = scene if counts(alert) else Scene.of(alert, platform, most=3)
+    yield scene.firing(just_over(alert.expr))
+    yield from _recovers(few)
+    yield from _outlives_its_series(scene)
+    yield from _stays_quiet(few)
+    yield from _well_within(few)
+    yield from _kept_out(few)
+    yield from _in_bursts(few)
+    yield _without_data(scene)
 
 
-def harmless(expr: Expr, feed: Feed) -> list[Series]:
-    """Series on the quiet side of the threshold, or with what the condition misses there."""
-    if isinstance(expr, Threshold):
-        return series(expr.inner, just_under(expr), feed)
-    return missing(expr, feed)
-
-
-def _few(alert: Alert, platform: Platform, most: int = 3) -> Feed:
-    """Few targets where one is as good as another: promtool's time grows with them."""
-    counts = any(isinstance(part, Count) for part in alert.expr.walk())
-    return Feed(platform, most=None if counts else most)
-
-
-def _fires(alert: Alert, platform: Platform) -> Case:
-    feed, value = Feed(platform), just_over(alert.expr)
-    found = series(inner(alert.expr), value, feed)
-    return firing(alert, lasting(alert, found, platform), value, feed)
-
-
-def _recovers(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _recovers(few: Scene) -> Iterator[Case]:
     """What makes it fire ends: it fires on for as long as it is to, and no longer.
 
     Its series end, or, where that would not end it, come over to the quiet side. A condition that
     looks back sees them for its whole range.
     """
-    feed, value, step = _few(alert, platform, 1), just_over(alert.expr), interval(platform)
-    found = series(inner(alert.expr), value, feed)
-    looks_back = _looks_back(alert.expr)
+    alert, when, value = few.alert, few.timing, just_over(few.alert.expr)
+    scene = few if counts(alert) else replace(few, feed=replace(few.feed, most=1))
+    found, looks_back = scene.fed(value), _looks_back(alert.expr)
     if not found or looks_back is None or looks_back > _LONGEST_LOOK_BACK:
         return
-    lasts = int((begin(alert.expr, platform) + alert.for_) / step) + 1
-    afterwards = {one.notation(): one for one in harmless(alert.expr, feed)}
+    lasts = (when.settled + alert.for_) // when.step + 1
+    afterwards = {one.notation(): one for one in harmless(alert.expr, scene.feed)}
 
-    def values(one: Series) -> str:
-        before = one.values(lasts, step)
+    def ending(one: Series) -> str:
+        before = one.values(lasts, when.step)
         if alert.no_data == "quiet":
             return f"{before} stale"
-        return f"{before} {afterwards[one.notation()].values(lasts, step)}"
+        return f"{before} {afterwards[one.notation()].values(lasts, when.step)}"
 
     # Whether a sample at the very edge of a range is in it differs between versions, and a rate
     # needs two of them.
-    edge = 2 * step if looks_back else timedelta(0)
-    held = lasts * step + looks_back + alert.keep_firing_for
-    ended = held if is_rate(alert.expr) else held + step
+    edge = 2 * when.step if looks_back else timedelta(0)
+    held = when.lead + lasts * when.step + looks_back + alert.keep_firing_for
+    ended = held if is_rate(alert.expr) else held + when.step
     yield Case(
         alert,
-        [Fed(one, values(one)) for one in found],
-        [Expected(held - edge, fired(alert, value, feed)), Expected(ended, ())],
+        when.step,
+        scene.laid(found, ending),
+        [Expected(held - edge, scene.fired(value)), Expected(ended, ())],
     )
 
 
@@ -100,25 +85,27 @@ def _looks_back(expr: Expr) -> timedelta | None:
 
     None if it has another value soon: a rate is one of the whole range.
     """
-    ranges = [part for part in expr.walk() if isinstance(part, OverRange)]
+    over = ranges(expr)
     shares = any(isinstance(part, HistogramQuantile) for part in expr.walk())
-    if any(part.function != "max_over_time" for part in ranges) and not shares:
+    if any(part.function != "max_over_time" for part in over) and not shares:
         return None
-    return max((part.length for part in ranges), default=timedelta(0))
+    return max((part.length for part in over), default=timedelta(0))
 
 
-def _kept_out(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _kept_out(scene: Scene) -> Iterator[Case]:
     """Series that its matchers keep out are none of its business, however ill they are."""
-    feed = _few(alert, platform)
+    alert = scene.alert
     selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
     fixed = {label for selector in selectors for label in selector.fixed}
     fires = alert.no_data == "fires"
-    found = harmless(alert.expr, feed) if fires else _faulty(alert, feed)
-    others = [_other(one, fixed) for one in found]
-    if not fixed or not others or others == found:
+    faulty = harmless(alert.expr, scene.feed) if fires else scene.fed(just_over(alert.expr))
+    others = {
+        (other.notation(), other.shift): other for other in (_other(one, fixed) for one in faulty)
+    }
+    found = list(others.values())
+    if not fixed or not found or found == faulty:
         return
-    fed = lasting(alert, list(dict.fromkeys(others)), platform)
-    yield _as_without_data(alert, fed, platform) if fires else quiet(alert, fed, platform)
+    yield _as_without_data(scene, scene.laid(found)) if fires else scene.quiet(found)
 
 
 def _other(one: Series, labels: set[str]) -> Series:
@@ -127,55 +114,48 @@ def _other(one: Series, labels: set[str]) -> Series:
     return replace(one, labels=tuple(changed.items()))
 
 
-def _faulty(alert: Alert, feed: Feed) -> list[Series]:
-    return series(inner(alert.expr), just_over(alert.expr), feed)
-
-
-def _well_within(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _well_within(scene: Scene) -> Iterator[Case]:
     """On the quiet side and not at the threshold: never firing, which tells < from !=."""
-    expr, feed = alert.expr, _few(alert, platform)
-    if not isinstance(expr, Threshold) or within(expr) == just_under(expr):
+    expr, condition = scene.alert.expr, compared(scene.alert.expr)
+    if condition is None or within(condition) == just_under(condition):
         return
-    if not isinstance(expr.inner, Count):
-        found = series(expr.inner, within(expr), feed)
-    elif downward(expr):
-        found = harmless(expr, feed)
-        found += [_other(one, {"target"}) for one in found[-1:]]
-    else:
-        return
-    yield quiet(alert, lasting(alert, found, platform), platform)
+    if not isinstance(condition.inner, Count):
+        yield scene.quiet(well_within(expr, scene.feed))
+    elif downward(condition):
+        found = harmless(expr, scene.feed)
+        yield scene.quiet(found + [_other(one, {"target"}) for one in found[-1:]])
 
 
-def _in_bursts(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _in_bursts(scene: Scene) -> Iterator[Case]:
     """A quantile is one of the whole range, not of the last two samples."""
-    if not isinstance(inner(alert.expr), HistogramQuantile):
+    condition, step = compared(scene.alert.expr), scene.timing.step
+    if condition is None or not isinstance(condition.inner, HistogramQuantile):
         return
-    feed, value, step = _few(alert, platform), just_over(alert.expr), interval(platform)
-    count = int(alert.for_ / step) + 4
+    count = scene.alert.for_ // step + 4
+    value = just_over(scene.alert.expr)
 
-    def values(one: Series) -> str:
+    def in_bursts(one: Series) -> str:
         grows = one.per_second * Decimal(str(step.total_seconds())) * 2
         return " ".join(f"{one.start + grows * ((i + 1) // 2):f}" for i in range(count))
 
-    yield firing(alert, [Fed(one, values(one)) for one in _faulty(alert, feed)], value, feed)
+    yield scene.fires_under(scene.laid(scene.fed(value), in_bursts), value)
 
 
-def _outlives_its_series(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _outlives_its_series(scene: Scene) -> Iterator[Case]:
     """A condition that looks back does not end with the series that it looks at."""
-    if not any(isinstance(part, OverRange) for part in alert.expr.walk()) or is_rate(alert.expr):
+    over = ranges(scene.alert.expr)
+    if not over or not all(part.function in _HOLDING for part in over):
         return
-    feed, value = Feed(platform), just_over(alert.expr)
-    found = series(inner(alert.expr), value, feed)
-    ended = [Fed(one, f"{one.values(0, interval(platform))} stale") for one in found]
-    yield firing(alert, ended, value, feed)
+    value = just_over(scene.alert.expr)
+    yield scene.fires_under(scene.laid(scene.fed(value), scene.ended), value)
 
 
-def _stays_quiet(alert: Alert, platform: Platform) -> Iterator[Case]:
+def _stays_quiet(scene: Scene) -> Iterator[Case]:
     """On the quiet side of the threshold, or with what it misses there: never firing."""
-    feed = _few(alert, platform)
-    for found in (harmless(alert.expr, feed), *_excused(alert.expr, feed)):
+    expr, feed = scene.alert.expr, scene.feed
+    for found in (harmless(expr, feed), *_excused(expr, feed)):
         if found:
-            yield quiet(alert, lasting(alert, found, platform), platform)
+            yield scene.quiet(found)
 
 
 def _excused(expr: Expr, feed: Feed) -> Iterator[list[Series]]:
@@ -185,12 +165,14 @@ def _excused(expr: Expr, feed: Feed) -> Iterator[list[Series]]:
         yield from _excused(expr.left, feed)
 
 
-def _without_data(alert: Alert, platform: Platform) -> Case:
-    if alert.no_data == "quiet":
-        return quiet(alert, [], platform)
-    return _as_without_data(alert, [], platform)
+def _without_data(scene: Scene) -> Case:
+    return scene.quiet([]) if scene.alert.no_data == "quiet" else _as_without_data(scene, [])
 
 
-def _as_without_data(alert: Alert, fed: list[Fed], platform: Platform) -> Case:
-    value = Decimal(0) if isinstance(alert.expr, Threshold) else Decimal(1)
-    return firing(alert, fed, value, Feed(platform))
+def _as_without_data(scene: Scene, fed: list[Fed]) -> Case:
+    value = Decimal(0) if compared(scene.alert.expr) else Decimal(1)
+    at_once = replace(scene, timing=replace(scene.timing, lead=_NOW, early=_NOW, settled=_NOW))
+    return at_once.fires_under(fed, value)
+
+
+_NOW = timedelta(0)

@@ -11,10 +11,10 @@ from model import names
 from model.alerts import Alert
 from model.platform import Platform
 from model.raw import Fires, Raw
-from rules.case import Case, Expected, Fed, begin, fired, inner, interval, just_over
+from rules.case import Case, Expected, Fed, Scene
 from rules.maintenance import TARGET, about_by
 from rules.raw.examples import example_cases
-from rules.series import Feed, Series, results, series
+from rules.series import Series, just_over, results
 
 _REPLICAS = ("one:3017", "two:3017")
 # What the two say: just more than one half, and one half, which is not most. No exporter says
@@ -38,25 +38,26 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
         yield from _of_examples(alert, about, platform)
         return
     # One replica feeds the condition: an average of several differs in its last digit.
-    feed, value, step = Feed(platform, most=_TARGETS), just_over(alert.expr), interval(platform)
-    subjects = [labels[about] for labels in results(inner(alert.expr), feed)]
+    scene, value = Scene.of(alert, platform, most=_TARGETS), just_over(alert.expr)
+    step = scene.timing.step
+    subjects = [labels[about] for labels in results(alert.expr, scene.feed)]
     first = subjects[0]
-    begins = begin(alert.expr, platform)
+    begins = scene.timing.exact
     maintained = int((begins + alert.for_) / step) + 2
     doubted = int(alert.for_ / step) + 2
     # Long enough for an alert that is wrongly held back to end.
     after = int(alert.keep_firing_for / step) + 3
-    found = series(inner(alert.expr), value, feed)
     steps = maintained + doubted + after
-    fed = [Fed(one, one.values(steps, step)) for one in found]
+
+    fed = scene.laid(scene.fed(value), steps=steps - scene.timing.lead // step)
     for subject in dict.fromkeys(subjects):
         says = (_IN, _OUT, _NEVER) if subject == first else (_NEVER, _NEVER, _NEVER)
         for replica, *phases in zip(_REPLICAS, *says, strict=True):
             lengths = (maintained, doubted, after)
             values = " ".join(f"{one}x{n - 1}" for one, n in zip(phases, lengths, strict=True))
-            fed.append(Fed(_maintenance(subject, replica), values))
+            fed.append(_fed(subject, replica, values))
     fed += _throughout(_STRANGER, ("1", "1"), steps)
-    everybody = fired(alert, value, feed)
+    everybody = scene.fired(value)
     others = tuple(
         one for one, subject in zip(everybody, subjects, strict=True) if subject != first
     )
@@ -66,7 +67,7 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
         expected.append(Expected(ended + alert.for_ - step, others))
     expected.append(Expected(ended + alert.for_, everybody))
     expected.append(Expected((steps - 1) * step, everybody))
-    yield Case(alert, fed, expected)
+    yield Case(alert, step, fed, expected)
 
 
 def _of_examples(alert: Alert, about: str, platform: Platform) -> Iterator[Case]:
@@ -79,20 +80,21 @@ def _of_examples(alert: Alert, about: str, platform: Platform) -> Iterator[Case]
     for example, case in zip(examples, cases, strict=True):
         target = example.labels[about]
         last = max((one.at for one in case.expected), default=timedelta(0))
-        steps = int(last / interval(platform)) + 2
+        steps = int(last / case.step) + 2
         silent = [replace(one, alerts=()) for one in case.expected]
-        yield Case(alert, [*case.fed, *_throughout(target, _IN, steps)], silent)
+        yield Case(alert, case.step, [*case.fed, *_throughout(target, _IN, steps)], silent)
         outside = _throughout(target, _OUT, steps) + _throughout(_STRANGER, ("1", "1"), steps)
-        yield Case(alert, [*case.fed, *outside], case.expected)
+        yield Case(alert, case.step, [*case.fed, *outside], case.expected)
 
 
 def _throughout(target: str, says: tuple[str, str], steps: int) -> list[Fed]:
     return [
-        Fed(_maintenance(target, replica), f"{value}x{steps}")
+        _fed(target, replica, f"{value}x{steps}")
         for replica, value in zip(_REPLICAS, says, strict=True)
     ]
 
 
-def _maintenance(target: str, replica: str) -> Series:
+def _fed(target: str, replica: str, values: str) -> Fed:
     labels = (("instance", replica), ("job", "monitoring-service"), (TARGET, target))
-    return Series(names.MAINTENANCE.name, labels, Decimal(0))
+    series = Series(names.MAINTENANCE.name, labels, Decimal(0))
+    return Fed(series.name, series.notation(), values)

@@ -9,26 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any, TypeGuard
 
 from model.alerts import Alert
 from model.names import Collapse, MetricType
 from model.platform import Platform
-from model.promql import Aggregate, Count, Expr, HistogramQuantile, Selector, Threshold
-from rules.case import (
-    Case,
-    Fed,
+from model.promql import Aggregate, Count, Expr, HistogramQuantile, Recorded, Selector, Threshold
+from rules.case import Case, Scene, counts
+from rules.series import (
+    Series,
     beyond,
+    compared,
+    deep,
     downward,
-    firing,
-    inner,
-    interval,
+    falls,
+    harmless,
     just_over,
-    lasting,
-    quiet,
+    results,
+    series,
+    unequal,
+    well_within,
     within,
 )
-from rules.cases import harmless
-from rules.series import Feed, Series, results, series, unequal
 
 _REPLICAS = ("one:3017", "two:3017", "three:3017")
 _SHARDS = ("one:3017", "two:3017")
@@ -37,66 +39,59 @@ _TARGETS = 3
 
 
 def replica_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """The cases of an alert that several exporters decide together."""
+    """The cases of an alert that several exporters decide together. Raises UntestableError."""
     if not any(isinstance(part, Selector) for part in alert.expr.walk()):
         return
     yield from _one_is_stale(alert, platform)
     yield from _all_count(alert, platform)
     yield from _disagree(alert, platform)
+    yield from _spread(alert, platform)
     yield from _unequal(alert, platform)
     yield from _sharded(alert, platform)
 
 
+def _scene(alert: Alert, platform: Platform, replicas: tuple[str, ...], **feed: Any) -> Scene:
+    most = None if counts(alert) else _TARGETS
+    return Scene.of(alert, platform, replicas=replicas, most=most, **feed)
+
+
 def _one_is_stale(alert: Alert, platform: Platform) -> Iterator[Case]:
     """Three replicas, one of which ends at once: the other two decide, either way."""
-    feed, value = _feed(alert, platform, _REPLICAS), just_over(alert.expr)
-    found = series(inner(alert.expr), value, feed)
-    yield firing(alert, _third_ends(alert, found, platform), value, feed)
-    found = harmless(alert.expr, feed)
+    scene, value = _scene(alert, platform, _REPLICAS), just_over(alert.expr)
+
+    def third_ends(one: Series) -> str:
+        is_third = dict(one.labels)["instance"] == _REPLICAS[2]
+        return scene.ended(one) if is_third else scene.lasting(one)
+
+    yield scene.fires_under(scene.laid(scene.fed(value), third_ends), value)
+    found = harmless(alert.expr, scene.feed)
     if found:
-        yield quiet(alert, _third_ends(alert, found, platform), platform)
-
-
-def _feed(alert: Alert, platform: Platform, replicas: tuple[str, ...]) -> Feed:
-    counts = any(isinstance(part, Count) for part in alert.expr.walk())
-    return Feed(platform, replicas, most=None if counts else _TARGETS)
-
-
-def _third_ends(alert: Alert, found: list[Series], platform: Platform) -> list[Fed]:
-    ended = _REPLICAS[2]
-    return [
-        Fed(fed.series, f"{fed.series.values(0, interval(platform))} stale")
-        if dict(fed.series.labels)["instance"] == ended
-        else fed
-        for fed in lasting(alert, found, platform)
-    ]
+        yield scene.quiet_under(scene.laid(found, third_ends))
 
 
 def _all_count(alert: Alert, platform: Platform) -> Iterator[Case]:
     """A count of what is wrong tells how many there are, not only that there is one."""
-    expr, feed = alert.expr, _feed(alert, platform, _REPLICAS)
+    expr, scene = alert.expr, _scene(alert, platform, _REPLICAS)
     if not isinstance(expr, Threshold) or not isinstance(expr.inner, Count) or downward(expr):
         return
-    value = Decimal(len(results(expr.inner.inner, feed)))
+    value = Decimal(len(results(expr.inner.inner, scene.feed)))
     if value > just_over(expr):
-        found = series(expr.inner, value, feed)
-        yield firing(alert, lasting(alert, found, platform), value, feed)
+        yield scene.firing(value)
 
 
 def _disagree(alert: Alert, platform: Platform) -> Iterator[Case]:
     """So many of three replicas see the fault, the others do not."""
     expr = alert.expr
-    if not isinstance(expr, Threshold):
+    if not isinstance(expr, Threshold) or not _is_chain(expr):
         return
     for faulty, fires in _verdicts(expr):
         if fires and _tells_an_average(alert):
             continue
-        bad = _feed(alert, platform, _REPLICAS[:faulty])
-        good = _feed(alert, platform, _REPLICAS[faulty:])
-        found = series(expr.inner, beyond(expr), bad) + series(expr.inner, within(expr), good)
-        fed = lasting(alert, found, platform)
+        bad = _scene(alert, platform, _REPLICAS[:faulty])
+        good = replace(bad.feed, replicas=_REPLICAS[faulty:])
+        found = bad.fed(beyond(expr)) + series(expr, within(expr), good)
         value = _seen_together(expr, faulty)
-        yield firing(alert, fed, value, bad) if fires else quiet(alert, fed, platform)
+        yield bad.firing(value, found) if fires else bad.quiet(found)
 
 
 def _seen_together(expr: Threshold, faulty: int) -> Decimal:
@@ -115,15 +110,50 @@ def _verdicts(expr: Threshold) -> list[tuple[int, bool]]:
         return []
     if observed.operator is Collapse.AVG:
         return [(1, False), (2, True)]
-    any_suffices = (observed.operator is Collapse.MIN) == downward(expr)
+    small_is_bad = downward(expr) != falls(expr)
+    any_suffices = (observed.operator is Collapse.MIN) == small_is_bad
     return [(1, True)] if any_suffices else [(2, False)]
+
+
+def _spread(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """Where an expression collapses several metrics, replicas disagree about each of them."""
+    condition = compared(alert.expr)
+    if condition is None or (_is_chain(alert.expr) and isinstance(alert.expr, Threshold)):
+        return
+    collapsing = [part for part in deep(alert.expr) if _collapses(part)]
+    if not collapsing or counts(alert):
+        return
+    scene = _scene(alert, platform, _REPLICAS, spread=True)
+    if not any(part.operator is Collapse.AVG for part in collapsing):
+        yield scene.firing(just_over(alert.expr))
+        yield scene.quiet(harmless(alert.expr, scene.feed))
+        return
+    # The last digit of an average is not the same in all versions of Prometheus.
+    if not _tells_an_average(alert):
+        yield scene.firing(beyond(condition))
+    yield scene.quiet(well_within(alert.expr, scene.feed))
+
+
+def _collapses(part: Expr) -> TypeGuard[Aggregate]:
+    return (
+        isinstance(part, Aggregate)
+        and "instance" in part.inner.labels
+        and part.operator is not Collapse.SUM
+    )
+
+
+def _is_chain(expr: Expr) -> bool:
+    """Whether each part has but one inside, so that what its input is is what it compares."""
+    return all(len(part.children()) <= 1 and not isinstance(part, Recorded) for part in expr.walk())
 
 
 def _tells_an_average(alert: Alert) -> bool:
     """Whether a text shows an average to its last digit, which versions of Prometheus do not."""
-    observed = _collapsing(alert.expr)
     texts = alert.summary + alert.description
-    return observed is not None and observed.operator is Collapse.AVG and "$value" in texts
+    averages = any(
+        isinstance(part, Aggregate) and part.operator is Collapse.AVG for part in deep(alert.expr)
+    )
+    return averages and "$value" in texts
 
 
 def _collapsing(expr: Expr) -> Aggregate | None:
@@ -142,24 +172,23 @@ def _collapsing(expr: Expr) -> Aggregate | None:
 
 def _unequal(alert: Alert, platform: Platform) -> Iterator[Case]:
     """A quantile is one of what all replicas observed together, however it is spread over them."""
-    quantile = inner(alert.expr)
-    if not isinstance(quantile, HistogramQuantile):
+    condition = compared(alert.expr)
+    if condition is None or not isinstance(condition.inner, HistogramQuantile):
         return
-    feed, value = _feed(alert, platform, _SHARDS), just_over(alert.expr)
-    found = unequal(quantile, value, feed)
+    scene, value = _scene(alert, platform, _SHARDS), just_over(alert.expr)
+    found = unequal(condition.inner, value, scene.feed)
     if found:
-        yield firing(alert, lasting(alert, found, platform), value, feed)
+        yield scene.firing(value, found)
 
 
 def _sharded(alert: Alert, platform: Platform) -> Iterator[Case]:
     """Each target is probed by one of two exporters: no other case than with one."""
-    feed = replace(_feed(alert, platform, _SHARDS), sharded=True)
-    value = just_over(alert.expr)
-    selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
-    if not all("target" in selector.metric.labels for selector in selectors):
+    selectors = [part for part in deep(alert.expr) if isinstance(part, Selector)]
+    raw = [part for part in selectors if not isinstance(part, Recorded)]
+    if not all("target" in selector.metric.labels for selector in raw):
         return
-    found = series(inner(alert.expr), value, feed)
-    yield firing(alert, lasting(alert, found, platform), value, feed)
-    found = harmless(alert.expr, feed)
+    scene = _scene(alert, platform, _SHARDS, sharded=True)
+    yield scene.firing(just_over(alert.expr))
+    found = harmless(alert.expr, scene.feed)
     if found:
-        yield quiet(alert, lasting(alert, found, platform), platform)
+        yield scene.quiet(found)

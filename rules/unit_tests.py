@@ -6,16 +6,21 @@ that do not share a metric are packed into one.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
+from model import names
 from model.alerts import Alert
 from model.declared import ConfigError, Problem
 from model.durations import prometheus
 from model.platform import Platform
+from model.promql import quoted
 from model.raw import Raw
-from rules.alerts import groups
-from rules.case import Case, interval
+from rules.alerts import groups, groups_read, part_names
+from rules.case import Case, Expected, series_read
 from rules.cases import single_cases
+from rules.guard_cases import guard_cases
 from rules.maintenance_cases import maintenance_cases
 from rules.output import Files, yaml_file
 from rules.raw.examples import example_cases
@@ -26,25 +31,61 @@ from rules.untestable import UntestableError
 def build(platform: Platform) -> Files:
     """`rules/generated/<group>.test.yml` for every group of alerts.
 
-    Raises ConfigError with every alert that no test can be written for.
+    Alerts that look far back have a file of their own, `<group>-<step>.test.yml`, in which samples
+    and evaluations are that far apart. Raises ConfigError with every alert that no test can be
+    written for.
     """
-    files, problems = {}, []
+    files: Files = {}
+    problems: list[Problem] = []
     for group, alerts in groups(platform).items():
-        cases: list[Case] = []
+        cases: dict[timedelta, list[Case]] = {platform.watched_by.evaluation_interval: []}
         for alert in alerts:
             try:
-                cases += cases_of(alert, platform)
+                for case in cases_of(alert, platform):
+                    cases.setdefault(case.step, []).append(case)
             except UntestableError as error:
                 problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
-        document = {
-            "rule_files": [f"{group}.rules.yml"],
-            "evaluation_interval": prometheus(platform.watched_by.evaluation_interval),
-            "tests": [_test(packed, platform) for packed in _pack(cases)],
-        }
-        files[f"rules/generated/{group}.test.yml"] = yaml_file(document)
+        for step, own in cases.items():
+            if own:
+                files[_path(group, step, platform)] = yaml_file(
+                    _document(group, step, own, platform)
+                )
     if problems:
         raise ConfigError(problems)
     return files
+
+
+def _path(group: str, step: timedelta, platform: Platform) -> str:
+    is_usual = step == platform.watched_by.evaluation_interval
+    return f"rules/generated/{group}{'' if is_usual else f'-{prometheus(step)}'}.test.yml"
+
+
+def _document(group: str, step: timedelta, cases: list[Case], platform: Platform) -> dict[str, Any]:
+    read = groups_read(group, platform)
+    order = [name for one in read for name in part_names(one, platform)]
+    shared = _sharing(groups(platform)[group])
+    return {
+        "rule_files": [f"{name}.rules.yml" for name in read],
+        "evaluation_interval": prometheus(step),
+        **({"group_eval_order": order} if len(order) > 1 else {}),
+        "tests": [_test(packed, step, shared) for packed in _pack(cases)],
+    }
+
+
+# What silences any of them.
+_SILENCES = frozenset({names.MAINTENANCE.name})
+
+
+def _sharing(alerts: list[Alert]) -> frozenset[str]:
+    """The names of several alerts of which one reads what another reads."""
+    reads: dict[str, list[frozenset[str]]] = {}
+    for alert in alerts:
+        reads.setdefault(alert.name, []).append(series_read(alert))
+    return frozenset(
+        name
+        for name, own in reads.items()
+        if any(a & b - _SILENCES for a, b in combinations(own, 2))
+    )
 
 
 def cases_of(alert: Alert, platform: Platform) -> list[Case]:
@@ -53,6 +94,7 @@ def cases_of(alert: Alert, platform: Platform) -> list[Case]:
         return [*example_cases(alert, platform), *maintenance_cases(alert, platform)]
     return [
         *single_cases(alert, platform),
+        *guard_cases(alert, platform),
         *replica_cases(alert, platform),
         *maintenance_cases(alert, platform),
     ]
@@ -70,21 +112,53 @@ def _pack(cases: list[Case]) -> list[list[Case]]:
     return packs
 
 
-def _test(cases: list[Case], platform: Platform) -> dict[str, Any]:
-    return {
-        "interval": prometheus(interval(platform)),
+def _test(cases: list[Case], step: timedelta, shared: frozenset[str]) -> dict[str, Any]:
+    """One test group.
+
+    promtool's `alert_rule_test` wants every alert of a name. Where others of the name may fire on
+    the same input, they are told apart by the series ALERTS instead.
+    """
+    test: dict[str, Any] = {
+        "interval": prometheus(step),
         "input_series": [
-            {"series": fed.series.notation(), "values": fed.values}
-            for case in cases
-            for fed in case.fed
+            {"series": fed.series, "values": fed.values} for case in cases for fed in case.fed
         ],
-        "alert_rule_test": [
+    }
+    alone = [case for case in cases if case.alert.name not in shared]
+    others = [case for case in cases if case.alert.name in shared]
+    if alone:
+        test["alert_rule_test"] = [
             {
                 "eval_time": prometheus(expected.at),
                 "alertname": case.alert.name,
                 "exp_alerts": list(expected.alerts),
             }
-            for case in cases
+            for case in alone
             for expected in case.expected
+        ]
+    if others:
+        test["promql_expr_test"] = [
+            _firing_test(case.alert, expected) for case in others for expected in case.expected
+        ]
+    return test
+
+
+def _firing_test(alert: Alert, expected: Expected) -> dict[str, Any]:
+    own = {"alertname": alert.name, "alertstate": "firing", **alert.labels}
+    if alert.severity is not None:
+        own["severity"] = alert.severity
+    return {
+        "expr": _series("ALERTS", own),
+        "eval_time": prometheus(expected.at),
+        "exp_samples": [
+            {
+                "labels": _series("ALERTS", {**fired["exp_labels"], **own}),
+                "value": 1,
+            }
+            for fired in expected.alerts
         ],
     }
+
+
+def _series(name: str, labels: dict[str, str]) -> str:
+    return f"{name}{{{','.join(f'{label}={quoted(value)}' for label, value in labels.items())}}}"

@@ -6,45 +6,126 @@ Expressions are plain trees, so that the compiler can also write the input serie
 true (`rules/series/`).
 """
 
-from model.promql.aggregation import Aggregate, Count, HistogramQuantile, observed, quantile
-from model.promql.arithmetic import OrZero, TimeUntil
-from model.promql.base import Comparison, Expr, Number, Threshold
+from model.promql.aggregation import (
+    Aggregate,
+    Count,
+    HistogramQuantile,
+    avg_by,
+    collapsed,
+    max_by,
+    min_by,
+    observed,
+    quantile,
+    sum_by,
+)
+from model.promql.arithmetic import Age, Joined, OrZero, Ratio, TimeUntil
+from model.promql.base import (
+    Combined,
+    Comparison,
+    Expr,
+    Number,
+    Operator,
+    Threshold,
+    WithNumber,
+    operand,
+)
+from model.promql.earlier import EACH_DAY, EACH_WEEK, Usual, earlier
 from model.promql.named import Named
-from model.promql.ranges import OverRange, rate
+from model.promql.ranges import (
+    EXTRAPOLATING,
+    OF_SEVERAL_SAMPLES,
+    OverRange,
+    avg_over_time,
+    changes,
+    delta,
+    deriv,
+    increase,
+    max_over_time,
+    min_over_time,
+    predict_linear,
+    quantile_over_time,
+    rate,
+)
+from model.promql.recording import Recorded, Recording, in_order, recorded
 from model.promql.selectors import (
     CONFIG_SHA256,
     SCRAPE_LABELS,
     Match,
     Matcher,
     Selector,
+    bucket,
+    count_of,
     quoted,
     select,
+    sum_of,
 )
-from model.promql.sets import Always, Or, Unless
+from model.promql.sets import Always, And, Or, Unless
+from model.promql.slo import BURN_WINDOWS, BurnWindow, Events, Latency, Slo, Uptime
 
 __all__ = [
+    "BURN_WINDOWS",
     "CONFIG_SHA256",
+    "EACH_DAY",
+    "EACH_WEEK",
+    "EXTRAPOLATING",
+    "OF_SEVERAL_SAMPLES",
     "SCRAPE_LABELS",
+    "Age",
     "Aggregate",
     "Always",
+    "And",
+    "BurnWindow",
+    "Combined",
     "Comparison",
     "Count",
+    "Events",
     "Expr",
     "HistogramQuantile",
+    "Joined",
+    "Latency",
     "Match",
     "Matcher",
     "Named",
     "Number",
+    "Operator",
     "Or",
     "OrZero",
     "OverRange",
+    "Ratio",
+    "Recorded",
+    "Recording",
     "Selector",
+    "Slo",
     "Threshold",
     "TimeUntil",
     "Unless",
+    "Uptime",
+    "Usual",
+    "WithNumber",
+    "avg_by",
+    "avg_over_time",
+    "bucket",
+    "changes",
+    "collapsed",
+    "count_of",
+    "delta",
+    "deriv",
+    "earlier",
+    "in_order",
+    "increase",
+    "max_by",
+    "max_over_time",
+    "min_by",
+    "min_over_time",
     "observed",
+    "operand",
+    "predict_linear",
     "quantile",
+    "quantile_over_time",
     "quoted",
     "rate",
+    "recorded",
     "select",
+    "sum_by",
+    "sum_of",
 ]

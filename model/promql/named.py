@@ -22,6 +22,14 @@ class Named(Expr):
         if self.label in self.inner.labels:
             report(f'named "{self.label}": {self.inner} has that label already')
 
+    @property
+    def is_condition(self) -> bool:
+        return self.inner.is_condition
+
+    @property
+    def bare_counter(self) -> str | None:
+        return self.inner.bare_counter
+
     @cached_property
     def labels(self) -> frozenset[str]:
         return self.inner.labels | {self.label}

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,9 @@ from rules.output import Files
 from rules.raw.tokens import names
 
 _PARALLEL = 2
-_FAILED = re.compile(r"^\s*alertname: (\S+), time:", re.MULTILINE)
+_FAILED = re.compile(
+    r'^\s*(?:alertname: (\S+), time:|expr: "ALERTS\{alertname=\\"(\w+)\\")', re.MULTILINE
+)
 _BROKEN = re.compile(r"^\s*rule: (\S+), time: .*err:", re.MULTILINE)
 Test = dict[str, Any]
 
@@ -70,7 +73,7 @@ def subjects(files: Files) -> list[Subject]:
     for path, text in sorted(files.items()):
         if path.endswith(".test.yml"):
             for test in yaml.load(text, yaml.CSafeLoader)["tests"]:
-                for alert in {one["alertname"] for one in test.get("alert_rule_test", ())}:
+                for alert in {_asked(one) for one in _asking(test)}:
                     tests.setdefault(alert, []).append(test)
     return [
         _subject(rule, group["interval"], recorded, tests.get(rule["alert"], []))
@@ -92,9 +95,9 @@ def _subject(rule: Rule, interval: str, recorded: list[Rule], tests: list[Test])
             "input_series": [
                 one for one in test["input_series"] if one["series"].partition("{")[0] in reads
             ],
-            "alert_rule_test": [
-                one for one in test["alert_rule_test"] if one["alertname"] == rule["alert"]
-            ],
+            **{
+                kind: [one for one in test.get(kind, ()) if _is_about(one, rule)] for kind in _KINDS
+            },
         }
         for test in tests
     ]
@@ -111,11 +114,14 @@ def run(found: list[Subject], raw: frozenset[str], *, quick: bool) -> Iterator[O
     """
     promtool = str(find("promtool"))
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        changes = (
-            mutants(one.rule, interval=parse(one.interval), coarse=one.name in raw) for one in found
-        )
+        changes = (mutants(one.rule, interval=_step(one), coarse=one.name in raw) for one in found)
         chosen = map(_first_of_each_kind, changes) if quick else changes
         yield from pool.map(lambda one, tried: _try(promtool, one, tried), found, chosen)
+
+
+def _step(subject: Subject) -> timedelta:
+    """The least by which a change of a length of time can be noticed."""
+    return max(parse(one) for one in (subject.interval, *(t["interval"] for t in subject.tests)))
 
 
 def _first_of_each_kind(tried: list[Mutant]) -> list[Mutant]:
@@ -150,9 +156,12 @@ def _objections(
 ) -> set[str]:
     """Add those that fail a test to `failed`; the result are those that cannot be evaluated."""
     _write(directory / "x.rules.yml", _rules(subject, left))
-    _write(directory / "x.test.yml", _tests(subject, left))
+    paths = []
+    for interval in sorted({test["interval"] for test in subject.tests}):
+        paths.append(f"x-{interval}.test.yml")
+        _write(directory / paths[-1], _tests(subject, left, interval))
     done = subprocess.run(
-        [promtool, "test", "rules", "x.test.yml"],
+        [promtool, "test", "rules", *paths],
         cwd=directory,
         capture_output=True,
         text=True,
@@ -160,7 +169,7 @@ def _objections(
         check=False,
     )
     said = done.stdout + done.stderr
-    new = set(_FAILED.findall(said)) & left.keys()
+    new = {name for found in _FAILED.findall(said) for name in found} & left.keys()
     broken = set(_BROKEN.findall(said)) & left.keys()
     if done.returncode != 0 and not new | broken:
         raise UnfitError(f"{subject.name}: promtool says: {said.strip()[:1000]}")
@@ -174,20 +183,67 @@ def _rules(subject: Subject, left: dict[str, Mutant]) -> dict[str, Any]:
     return {"groups": [group]}
 
 
-def _tests(subject: Subject, left: dict[str, Mutant]) -> dict[str, Any]:
+def _tests(subject: Subject, left: dict[str, Mutant], interval: str) -> dict[str, Any]:
+    """The tests whose samples and evaluations are so far apart, each asked of all that is left."""
     return {
         "rule_files": ["x.rules.yml"],
-        "evaluation_interval": subject.interval,
+        "evaluation_interval": interval,
         "tests": [
             {
                 **test,
-                "alert_rule_test": [
-                    {**one, "alertname": name} for one in test["alert_rule_test"] for name in left
-                ],
+                **{
+                    kind: [_renamed(one, name) for one in test.get(kind, ()) for name in left]
+                    for kind in _KINDS
+                },
             }
             for test in subject.tests
+            if test["interval"] == interval
         ],
     }
+
+
+# The two ways in which a test asks for an alert: by its name, and by what ALERTS says of it.
+_KINDS = ("alert_rule_test", "promql_expr_test")
+_ALERTNAME = re.compile(r'(?<=alertname=")\w+(?=")')
+
+
+def _asking(test: Test) -> Iterator[Test]:
+    for kind in _KINDS:
+        yield from test.get(kind, ())
+
+
+def _asked(one: Test) -> str:
+    """The name of the alert that is asked for."""
+    if "alertname" in one:
+        return str(one["alertname"])
+    found = _ALERTNAME.search(one["expr"])
+    assert found is not None, one["expr"]
+    return found[0]
+
+
+def _is_about(one: Test, rule: Rule) -> bool:
+    """Whether it asks for this alert, and not for another one of its name."""
+    constant = {name: value for name, value in rule.get("labels", {}).items() if "{{" not in value}
+    if _asked(one) != rule["alert"]:
+        return False
+    if "alertname" not in one:
+        told = constant.keys() - {"service"}
+        return all(f'{name}="{constant[name]}"' in one["expr"] for name in told)
+    return all(
+        alert.get("exp_labels", {}).get(name, value) == value
+        for alert in one["exp_alerts"]
+        for name, value in constant.items()
+    )
+
+
+def _renamed(one: Test, name: str) -> Test:
+    if "alertname" in one:
+        return {**one, "alertname": name}
+    samples = [
+        {**sample, "labels": _ALERTNAME.sub(name, sample["labels"])}
+        for sample in one["exp_samples"]
+    ]
+    return {**one, "expr": _ALERTNAME.sub(name, one["expr"]), "exp_samples": samples}
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from model.declared import suggestion
 from model.durations import prometheus
 from model.platform import Platform
 from model.raw import Fires, Quiet, Raw
-from rules.case import Case, Expected, Fed, described, interval, quiet
+from rules.case import Case, Expected, Fed, described
 from rules.raw.facts import known
 from rules.raw.tokens import Braces, Kind, UnreadableError, braces, tokens
 from rules.series import Series
@@ -26,18 +26,19 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 def example_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert on a raw expression: its examples, and no data at all."""
     assert isinstance(alert.expr, Raw)
+    step = platform.watched_by.evaluation_interval
     for example in alert.expr.cases:
-        fed = [Fed(_series(name), values) for name, values in example.series.items()]
+        fed = [Fed(*_series(name), values) for name, values in example.series.items()]
         if isinstance(example, Fires):
-            yield Case(alert, fed, list(_fires(alert, example, platform)))
+            yield Case(alert, step, fed, list(_fires(alert, example, platform)))
         else:
-            yield Case(alert, fed, [Expected(example.at, ())])
+            yield Case(alert, step, fed, [Expected(example.at, ())])
     if alert.no_data == "quiet":
-        yield quiet(alert, [], platform)
+        yield Case(alert, step, [], [Expected(alert.for_ + step, ())])
 
 
 def _fires(alert: Alert, example: Fires, platform: Platform) -> Iterator[Expected]:
-    step = interval(platform)
+    step = platform.watched_by.evaluation_interval
     fired = (described(alert, example.labels, example.value, platform),)
     begins = example.since + alert.for_
     if begins:
@@ -160,11 +161,12 @@ def _read(text: str) -> tuple[str, Mapping[str, str]] | None:
     return name.text, {label.text: _unquoted(value.text) for label, _, value in inside.matchers}
 
 
-def _series(text: str) -> Series:
+def _series(text: str) -> tuple[str, str]:
+    """The metric and the notation of a series."""
     read = _read(text)
     assert read is not None, text
     name, labels = read
-    return Series(name, tuple(sorted(labels.items())), Decimal(0))
+    return name, Series(name, tuple(sorted(labels.items())), Decimal(0)).notation()
 
 
 def _unquoted(text: str) -> str:

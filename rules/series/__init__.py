@@ -7,16 +7,38 @@ its labels in `labels.py` and its value in `values.py`.
 from rules.series.feed import Feed, Labels, Series, metric_names
 from rules.series.labels import results
 from rules.series.quantiles import unequal
-from rules.series.values import is_rate, missing, series
+from rules.series.thresholds import (
+    beyond,
+    compared,
+    downward,
+    is_exact,
+    just_over,
+    just_under,
+    within,
+)
+from rules.series.values import harmless, is_rate, missing, series, well_within
+from rules.series.windows import deep, falls, ranges
 
 __all__ = [
     "Feed",
     "Labels",
     "Series",
+    "beyond",
+    "compared",
+    "deep",
+    "downward",
+    "falls",
+    "harmless",
+    "is_exact",
     "is_rate",
+    "just_over",
+    "just_under",
     "metric_names",
     "missing",
+    "ranges",
     "results",
     "series",
     "unequal",
+    "well_within",
+    "within",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from model.jobs import SERVICES_JOB
+from model.metric import Scope
 from model.platform import Platform
-from model.promql import Selector, quoted
+from model.promql import CONFIG_SHA256, Selector, quoted
 from model.redis import Redis, Sentinel
+from rules.untestable import UntestableError
 
 Labels = Mapping[str, str]
 # The value of a label that an expression leaves open.
@@ -18,12 +21,19 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One input series: its labels, its value at time 0 and what each second adds to it."""
+    """One input series: its labels, its first value and what each second adds to it.
+
+    `shift` is how much earlier than the others it begins. With `changes`, its value changes so
+    many times, once a sample, the last time `changed_after` its beginning.
+    """
 
     name: str
     labels: tuple[tuple[str, str], ...]
     start: Decimal
     per_second: Decimal = Decimal(0)
+    shift: timedelta = timedelta(0)
+    changes: int = 0
+    changed_after: timedelta = timedelta(0)
 
     def notation(self) -> str:
         """The series as promtool writes it: `up{job="x"}`."""
@@ -32,9 +42,23 @@ class Series:
 
     def values(self, steps: int, interval: timedelta) -> str:
         """Its values over so many steps, in promtool's expanding notation."""
-        step = self.per_second * Decimal(str(interval.total_seconds()))
+        if self.changes:
+            return self._changing(steps, interval)
+        step = _whole(self.per_second * Decimal(str(interval.total_seconds())))
         sign = "+" if step >= 0 else "-"
-        return f"{_plain(self.start)}{sign}{_plain(abs(step))}x{steps}"
+        return f"{plain(self.start)}{sign}{plain(abs(step))}x{steps}"
+
+    def _changing(self, steps: int, interval: timedelta) -> str:
+        still = self.changed_after // interval - self.changes
+        if still < 0:
+            raise UntestableError(f"{self.name} cannot change {self.changes} times in so short")
+        last = self.changes
+        rest = max(0, steps - still - last - 1)
+        return f"0+0x{still} 1+1x{last - 1} {last}+0x{rest}"
+
+    def at(self, shift: timedelta) -> Series:
+        """The same, so much earlier."""
+        return replace(self, shift=self.shift + shift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +71,50 @@ class Feed:
     sharded: bool = False
     # How many of the targets that a metric speaks of are fed, None for all.
     most: int | None = None
+    # How far apart samples are, and when the present begins.
+    step: timedelta = timedelta(seconds=5)
+    lead: timedelta = timedelta(0)
+    # The denominator of ratios, None for one that is amply large.
+    volume: Decimal | None = None
+    # How many of the earlier times have data, None for all.
+    present: int | None = None
+    # Whether recorded series are fed themselves, instead of what they are recorded from.
+    direct: bool = False
+    # Whether replicas see different values.
+    spread: bool = False
+    # Labels whose value is settled from outside the selector.
+    pinned: tuple[tuple[str, str], ...] = ()
+
+    def pin(self, labels: Labels) -> Feed:
+        """The same, with these labels' values settled."""
+        return replace(self, pinned=(*self.pinned, *labels.items()))
+
+    def settled(self, value: str) -> str:
+        """A matcher's value, with the config's hash put in where it asks for that."""
+        if CONFIG_SHA256 not in value:
+            return value  # the hash is costly
+        return value.replace(CONFIG_SHA256, self.platform.sha256)
 
     def subjects(self, selector: Selector) -> list[str]:
-        """The targets that a metric speaks of."""
-        return self._subjects(selector)[: self.most]
+        """The targets or services that a metric speaks of."""
+        named = {**dict(self.pinned), **selector.fixed}
+        if self.is_of_services(selector):
+            found = [service.name for service in self.platform.services]
+            only = named.get("service")
+        else:
+            found, only = self._targets(selector), named.get("target")
+        if only is not None:
+            return [only]
+        return found[: self.most]
 
-    def _subjects(self, selector: Selector) -> list[str]:
+    @staticmethod
+    def is_of_services(selector: Selector) -> bool:
+        """Whether a metric is of the monitored services, one each."""
+        job = selector.fixed.get("job", SERVICES_JOB)
+        is_theirs = selector.metric.scope is Scope.SERVICE and job == SERVICES_JOB
+        return is_theirs and "service" in selector.metric.labels
+
+    def _targets(self, selector: Selector) -> list[str]:
         asking = [sql.name for sql in self.platform.sql if selector.metric in sql.metrics]
         if asking:
             return asking
@@ -62,6 +124,8 @@ class Feed:
         if prefix.startswith("redis_"):
             watches = Sentinel if prefix.startswith("redis_sentinel_") else Redis
             return [target.name for target in self.platform.redis if isinstance(target, watches)]
+        if prefix.startswith("sql_"):
+            return [target.name for target in self.platform.sql]
         if prefix.startswith("json_"):
             return [target.name for target in self.platform.external]
         if "kind" in selector.metric.labels:
@@ -70,17 +134,25 @@ class Feed:
         return [service.name for service in self.platform.services]
 
 
+def one(
+    selector: Selector, labels: Labels, start: Decimal, per_second: Decimal = Decimal(0)
+) -> Series:
+    """A series of a selector."""
+    ordered = tuple(sorted(labels.items()))
+    return Series(selector.series_name, ordered, start, per_second, selector.offset)
+
+
 def metric_names(found: Iterable[Series]) -> frozenset[str]:
     """The names of the series."""
     return frozenset(one.name for one in found)
 
 
-def one(
-    selector: Selector, labels: Labels, start: Decimal, per_second: Decimal = Decimal(0)
-) -> Series:
-    ordered = tuple(sorted(labels.items()))
-    return Series(selector.series_name, ordered, start, per_second)
-
-
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
+    """A number without an exponent, whole where it is whole."""
     return f"{value:f}" if value != value.to_integral() else f"{value.to_integral():f}"
+
+
+def _whole(value: Decimal) -> Decimal:
+    """The whole number that a decimal was, before a division and a multiplication."""
+    near = value.to_integral()
+    return near if abs(value - near) < Decimal("1e-15") * max(Decimal(1), abs(near)) else value

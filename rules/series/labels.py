@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
+from model.jobs import JOB, SERVICES_JOB
 from model.promql import (
-    CONFIG_SHA256,
     Aggregate,
     Always,
     Count,
     Expr,
+    Joined,
     Match,
+    Matcher,
     Named,
     Or,
     OrZero,
+    Recorded,
     Selector,
 )
 from model.raw import Fires, Raw
 from rules.series.feed import OTHER, Feed, Labels
+from rules.untestable import UntestableError
+
+_FREE_VALUES = (OTHER, "another")
+# A matcher that lists values, such as service=~"shop|web".
+_LIST = re.compile(r"[\w-]+(?:\|[\w-]+)*")
+# Stands for a dot that is meant as such while the others are replaced.
+_DOT = "\0"
 
 
 def results(expr: Expr, feed: Feed) -> list[Labels]:
@@ -38,17 +49,38 @@ def _(expr: Selector, feed: Feed) -> list[Labels]:
 
 
 @_results.register
+def _(expr: Recorded, feed: Feed) -> list[Labels]:
+    found = _results(expr.recording.expr, inside(expr, feed))
+    return [{**labels, **expr.recording.labels} for labels in found]
+
+
+@_results.register
 def _(expr: Aggregate, feed: Feed) -> list[Labels]:
     # A histogram's `le` is no label of what people see.
     kept = [name for name in expr.by if name != "le"]
-    found = [{name: labels[name] for name in kept} for labels in _results(expr.inner, feed)]
-    return [labels for i, labels in enumerate(found) if labels not in found[:i]]
+    found = ({name: labels[name] for name in kept} for labels in _results(expr.inner, feed))
+    return distinct(found)
+
+
+@_results.register
+def _(expr: Or, feed: Feed) -> list[Labels]:
+    return distinct((*_results(expr.left, feed), *_results(expr.right, feed)))
+
+
+@_results.register
+def _(expr: Named, feed: Feed) -> list[Labels]:
+    return [{**labels, expr.label: expr.value} for labels in _results(expr.inner, feed)]
+
+
+@_results.register
+def _(expr: Joined, feed: Feed) -> list[Labels]:
+    values = joined_values(expr, feed)
+    return [{**labels, **values} for labels in _results(expr.left, feed)]
 
 
 @_results.register
 def _(expr: Raw, _feed: Feed) -> list[Labels]:
-    found = [dict(example.labels) for example in expr.cases if isinstance(example, Fires)]
-    return [labels for i, labels in enumerate(found) if labels not in found[:i]]
+    return distinct(example.labels for example in expr.cases if isinstance(example, Fires))
 
 
 @_results.register(Count)
@@ -58,35 +90,92 @@ def _(_expr: Expr, _feed: Feed) -> list[Labels]:
     return [{}]
 
 
-@_results.register
-def _(expr: Or, feed: Feed) -> list[Labels]:
-    return [*_results(expr.left, feed), *_results(expr.right, feed)]
+def joined_values(expr: Joined, feed: Feed) -> Labels:
+    """The values of the labels that are joined."""
+    info = _results(expr.info, feed)[0]
+    return {label: info[label] for label in expr.joined}
 
 
-@_results.register
-def _(expr: Named, feed: Feed) -> list[Labels]:
-    return [{**labels, expr.label: expr.value} for labels in _results(expr.inner, feed)]
+def distinct(found: Iterable[Labels]) -> list[Labels]:
+    """The label sets, each once and in their order."""
+    return [dict(pairs) for pairs in dict.fromkeys(tuple(labels.items()) for labels in found)]
+
+
+def inside(expr: Recorded, feed: Feed) -> Feed:
+    """What the expression of a recording rule is fed, so that it records what is selected."""
+    known = expr.recording.expr.labels
+    return feed.pin({label: value for label, value in expr.fixed.items() if label in known})
 
 
 def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
     """One label set a subject and replica; the second of each pair is the subject."""
-    subjects = feed.subjects(selector) if "target" in selector.metric.labels else [""]
+    listed = _listed(selector, feed)
+    of_targets = "target" in selector.metric.labels
+    of_services = feed.is_of_services(selector) and not any("service" in one for one in listed)
+    subjects = feed.subjects(selector) if of_targets or of_services else [""]
     return [
         ({**_labels(selector, subject, replica, feed), **chosen}, subject)
         for position, subject in enumerate(subjects)
         for replica in _probed_by(position, feed)
-        for chosen in _alternatives(selector)
+        for chosen in listed
     ]
 
 
-def _alternatives(selector: Selector) -> list[Labels]:
-    """The values of a label that a matcher lists, such as `service=~"shop|web"`."""
-    listed = [matcher for matcher in selector.matchers if matcher.match is Match.REGEX]
+def _listed(selector: Selector, feed: Feed) -> list[Labels]:
+    """The values of labels that matchers list, and that nothing else settles."""
     found: list[Labels] = [{}]
-    for matcher in listed:
-        values = matcher.value.split("|")
-        found = [{**chosen, matcher.label: value} for chosen in found for value in values]
+    settled = {*dict(feed.pinned), *selector.fixed}
+    for matcher in selector.matchers:
+        is_list = matcher.match is Match.REGEX and _LIST.fullmatch(matcher.value)
+        if is_list and matcher.label not in settled:
+            values = matcher.value.split("|")
+            found = [{**one, matcher.label: value} for one in found for value in values]
     return found
+
+
+def free_labels(selector: Selector) -> list[str]:
+    """The labels of a metric that take any value."""
+    bound = {"target", "kind", "service", "job", "instance", "le"}
+    bound |= {matcher.label for matcher in selector.matchers}
+    return [label for label in selector.metric.labels if label not in bound]
+
+
+def free_values(label: str, matchers: Sequence[Matcher]) -> list[str]:
+    """Values for a label that all matchers let pass."""
+    own = [matcher for matcher in matchers if matcher.label == label]
+    tried = [m.value for m in own if m.match is Match.EQUAL]
+    tried += [_sample(m.value) for m in own if m.match is Match.REGEX]
+    return [v for v in (*tried, *_FREE_VALUES) if all(lets_pass(m, v) for m in own)]
+
+
+def value_that_matches(label: str, matchers: Sequence[Matcher]) -> str:
+    """A value for a label that all matchers let pass. Raises UntestableError."""
+    found = free_values(label, matchers)
+    if not found:
+        own = ", ".join(str(matcher) for matcher in matchers if matcher.label == label)
+        raise UntestableError(f"no value of {label} is known that matches {own}")
+    return found[0]
+
+
+def lets_pass(matcher: Matcher, value: str) -> bool:
+    """Whether a matcher selects a label's value."""
+    match matcher.match:
+        case Match.EQUAL:
+            return value == matcher.value
+        case Match.NOT_EQUAL:
+            return value != matcher.value
+        case Match.REGEX:
+            return re.fullmatch(matcher.value, value) is not None
+        case Match.NOT_REGEX:
+            return re.fullmatch(matcher.value, value) is None
+
+
+def _sample(pattern: str) -> str:
+    """A text that simple regular expressions match: their first alternative, with 0 for a dot."""
+    first = pattern.strip("()").split("|")[0].replace(r"\.", _DOT)
+    for written in (".*", ".+", r"\d", "."):
+        first = first.replace(written, "0")
+    return re.sub(r"\[(.)[^\]]*\]", r"\1", first).replace(_DOT, ".")
 
 
 def _probed_by(position: int, feed: Feed) -> Sequence[str]:
@@ -95,18 +184,21 @@ def _probed_by(position: int, feed: Feed) -> Sequence[str]:
 
 def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
     kinds = {target.name: target.kind for target in feed.platform.targets}
-    labels = {"job": "monitoring-service", "instance": replica}
+    of_services = feed.is_of_services(selector)
+    job = SERVICES_JOB if of_services else JOB
+    labels = {"job": job, "instance": replica}
     for name in selector.metric.labels:
-        if name == "target":
+        if name == "target" or (name == "service" and of_services):
             labels[name] = subject
         elif name == "kind":
             labels[name] = kinds.get(subject, "http")
         elif name not in labels:
-            labels[name] = OTHER
+            labels[name] = value_that_matches(name, selector.matchers)
     for matcher in selector.matchers:
         if matcher.match is Match.EQUAL:
-            # Hashing a config takes a while.
-            hashed = CONFIG_SHA256 in matcher.value
-            sha256 = feed.platform.sha256 if hashed else ""
-            labels[matcher.label] = matcher.value.replace(CONFIG_SHA256, sha256)
-    return labels
+            labels[matcher.label] = feed.settled(matcher.value)
+        elif matcher.label == "le":
+            labels["le"] = value_that_matches("le", selector.matchers)
+    fixed = selector.fixed
+    known = {*selector.metric.labels, "le"} - fixed.keys()
+    return labels | {name: value for name, value in feed.pinned if name in known}

@@ -74,7 +74,7 @@ ALERTS = (
         name="PaymentDown",
         group="availability",
         expr=observed(metrics.PROBE_SUCCESS, kidn="http") < "0.5",
-        severity="critcal",
+        severity="critcal", for_=seconds(10),
         summary="{{ $labels.taget }} is down",
         description="It is down.",
     ),
@@ -163,6 +163,7 @@ def alert(**settings: str) -> str:
         "name": '"Down"',
         "group": '"g"',
         "expr": 'observed(metrics.PROBE_SUCCESS) < "0.5"',
+        "for_": "minutes(1)",
         "severity": '"error"',
         "summary": '"s"',
         "description": '"d"',
@@ -421,7 +422,7 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     (
         "the rate of a gauge",
-        comparing("rate(select(metrics.PG_UP), minutes(5)) > 1"),
+        comparing("collapsed(rate(select(metrics.PG_UP), minutes(5))) > 1"),
         ["rate: pg_up is a gauge, not a counter"],
     ),
     (

@@ -32,6 +32,7 @@ CONFIG = Platform(
             name="Payments",
             group="business",
             expr=observed(SQL.metric("shop_payments"), status="failed") > 5,
+            for_=minutes(1),
             severity="error",
             summary="{{ $labels.target }}",
             description="d",

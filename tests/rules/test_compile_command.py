@@ -130,7 +130,11 @@ def test_nothing_is_written_if_a_program_is_missing(tmp_path: Path) -> None:
     [
         ("minutes(5)) > 1,", "minutes(5)) > 2,", "can never be 2.2: the last bucket ends at 2.0"),
         ("{{ $value | humanizeDuration }}", "{{ $value | title }}", "cannot be tested; write"),
-        ("expr=Always()", "expr=Count(observed(metrics.PG_UP)) > 1", "there are only 1"),
+        (
+            "expr=Always(),\n            for_=seconds(0)",
+            "expr=Count(observed(metrics.PG_UP)) > 1,\n            for_=minutes(1)",
+            "there are only 1",
+        ),
     ],
     ids=["quantile", "template", "count"],
 )

@@ -1,0 +1,107 @@
+"""The cases of what stands beside an alert's threshold: further conditions, and guards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from model.alerts import Alert
+from model.platform import Platform
+from model.promql import And, Expr, Or, Ratio, Recorded, Threshold, Unless, Usual
+from rules.case import Case, Scene
+from rules.series import Feed, Series, deep, harmless, just_over, ranges, series
+from rules.timing import can_fill
+
+T = TypeVar("T", bound=Expr)
+
+
+def guard_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """The cases of an alert's sets, ratios and comparisons with earlier days.
+
+    Raises UntestableError.
+    """
+    yield from _volumes(alert, platform)
+    yield from _histories(alert, platform)
+    yield from _further_conditions(alert, platform)
+    yield from _alternatives(alert, platform)
+
+
+def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """A denominator just under the least says nothing; from the least on, the ratio counts."""
+    ratio = _first(alert.expr, Ratio)
+    if ratio is None or not can_fill(alert, platform):
+        return
+    value, step = just_over(alert.expr), ratio.minimum / 1000
+    under = Scene.of(alert, platform, amply=False, volume=ratio.minimum - step)
+    yield under.quiet(under.fed(value))
+    # What is extrapolated is not the least itself, to the last bit.
+    least = ratio.minimum + step if ranges(ratio) else ratio.minimum
+    over = Scene.of(alert, platform, amply=False, volume=least)
+    yield over.firing(value)
+
+
+def _histories(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """As many earlier times as it takes, and one less."""
+    usual = _first(alert.expr, Usual)
+    if usual is None:
+        return
+    value = just_over(alert.expr)
+    if usual.at_least < len(usual.at):
+        enough = Scene.of(alert, platform, present=usual.at_least)
+        yield enough.firing(value)
+    few = Scene.of(alert, platform, present=usual.at_least - 1)
+    yield few.quiet(few.fed(value))
+
+
+def _further_conditions(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """The first condition holds, and the other one is just not met: quiet."""
+    expr = alert.expr
+    if not isinstance(expr, (And, Unless)) or not isinstance(expr.left, (Threshold, And, Or)):
+        return
+    scene = _apart(alert, platform, expr.left, expr.right)
+    if scene is None:
+        return
+    holds = series(expr.left, just_over(expr.left), scene.feed)
+    if isinstance(expr, And):
+        yield scene.quiet(holds + harmless(expr.right, scene.feed))
+        yield scene.quiet(
+            harmless(expr.left, scene.feed) + series(expr.right, just_over(expr.right), scene.feed)
+        )
+    else:
+        yield scene.quiet(holds + series(expr.right, just_over(expr.right), scene.feed))
+
+
+def _alternatives(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """Each of two alternatives suffices."""
+    expr = alert.expr
+    if not isinstance(expr, Or) or not isinstance(expr.right, Threshold):
+        return
+    scene = _apart(alert, platform, expr.left, expr.right)
+    if scene is not None:
+        for side in (expr.left, expr.right):
+            value = just_over(side)
+            yield scene.firing(value, series(side, value, scene.feed))
+
+
+def _apart(alert: Alert, platform: Platform, left: Expr, right: Expr) -> Scene | None:
+    """A scene in which the two sides read different series; None where there is none."""
+    scene = Scene.of(alert, platform)
+    if not _overlap(left, right, scene.feed):
+        return scene
+    # What is recorded from the same counters can be fed as if it had been recorded.
+    reads = [part for part in alert.expr.walk() if isinstance(part, Recorded)]
+    direct = replace(scene, feed=replace(scene.feed, direct=True))
+    return direct if reads and not _overlap(left, right, direct.feed) else None
+
+
+def _overlap(left: Expr, right: Expr, feed: Feed) -> bool:
+    def read(expr: Expr) -> set[str]:
+        found: list[Series] = series(expr, just_over(expr), feed)
+        return {one.notation() for one in found}
+
+    return bool(read(left) & read(right))
+
+
+def _first(expr: Expr, kind: type[T]) -> T | None:
+    return next((part for part in deep(expr) if isinstance(part, kind)), None)
