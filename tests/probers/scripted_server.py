@@ -113,6 +113,8 @@ async def serving(
         yield served
     finally:
         server.close()
+        # One that is being accepted just now has no task yet, and would be left open.
+        await asyncio.sleep(0.01)
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
