@@ -99,7 +99,7 @@ def panels_in(files: Files) -> list[DrawnPanel]:
         _panel(path, panel)
         for path, text in files.items()
         if path.startswith("grafana/dashboards/") and path.endswith(".json")
-        for panel in json.loads(text)["panels"]
+        for panel in json.loads(text).get("panels", ())
         if panel["type"] != "row"
     ]
 

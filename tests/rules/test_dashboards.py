@@ -1,4 +1,4 @@
-"""The overview dashboard: what a person in front of it relies on, read from the generated file."""
+"""The dashboards: what a person in front of it relies on, read from the generated file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -33,11 +33,12 @@ from model import (
     observed,
     quantile,
 )
+from model.escalation import escalation_rules
 from model.load import load
 from model.names import catalogue
 from model.promql import Count, Expr, Threshold
 from programs import find
-from rules.dashboards import OVERVIEW, build
+from rules.dashboards import ALERTS, OVERVIEW, build
 from rules.output import HEADER
 from rules.writer import leftovers, write
 
@@ -49,6 +50,7 @@ VARIABLES = {"$__rate_interval": "1m", "$__range": "1h", "$service": ".*"}
 ALERTS_FOR_STATE = "ALERTS_FOR_STATE"
 
 Json = dict[str, Any]
+Show = Callable[[Platform], Json]
 
 
 def alert(name: str, expr: Expr, **settings: Any) -> Alert:
@@ -114,8 +116,13 @@ def dashboard(platform: Platform) -> Json:
     return document
 
 
+def alerts_board(platform: Platform) -> Json:
+    document: Json = json.loads(build(platform)[ALERTS])
+    return document
+
+
 def everything_on(document: Json) -> list[Json]:
-    return list(document["panels"])
+    return list(document.get("panels", ()))
 
 
 def panels_of(document: Json) -> list[Json]:
@@ -151,6 +158,8 @@ EVERY = pytest.mark.parametrize(
     "platform", [tiny(), full(), ours()], ids=["bare", "tiny", "config.py"]
 )
 
+
+BOTH = pytest.mark.parametrize("show", [dashboard, alerts_board])
 
 # --- what must not happen -----------------------------------------------------------------------
 
@@ -189,12 +198,14 @@ def test_a_database_is_not_emptied_by_the_choice_of_services() -> None:
 
 
 def test_a_count_that_an_alert_compares_is_not_narrowed() -> None:
-    assert exprs(dashboard(full()), "FewTargets") == ["count(avg by (target) (probe_success))"]
+    assert exprs(alerts_board(full()), "FewTargets") == ["count(avg by (target) (probe_success))"]
 
 
-def test_an_alert_that_compares_nothing_has_no_panel() -> None:
-    titles = {shown["title"] for shown in panels_of(dashboard(full()))}
-    assert titles.isdisjoint({"Gone", "Watchdog"})
+def test_an_alert_that_compares_with_no_number_is_shown_without_a_line() -> None:
+    for name, expr in (("Gone", str(GONE.expr)), ("Watchdog", "vector(1)")):
+        shown = panel(alerts_board(full()), name)
+        assert "thresholds" not in shown["fieldConfig"]["defaults"]
+        assert exprs(alerts_board(full()), name) == [expr]
 
 
 def test_the_watchdog_is_not_listed_among_what_is_broken() -> None:
@@ -295,11 +306,12 @@ def test_other_deprecations_are_not_silenced() -> None:
 
 
 @EVERY
-def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform) -> None:
+@BOTH
+def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform, show: Show) -> None:
     from rules.dashboards.sdk import JSONEncoder
     from rules.dashboards.sdk import dashboard as schema
 
-    document = dashboard(platform)
+    document = show(platform)
     again = json.loads(json.dumps(schema.Dashboard.from_json(document), cls=JSONEncoder))
     assert again == document
 
@@ -319,7 +331,7 @@ def test_it_holds_no_version_and_no_time_of_its_making() -> None:
 def test_the_writer_knows_that_it_is_generated(tmp_path: Path) -> None:
     write(build(ours()), tmp_path)
     assert HEADER in (tmp_path / OVERVIEW).read_text(encoding="utf-8")
-    assert leftovers({}, tmp_path) == [OVERVIEW]
+    assert leftovers({}, tmp_path) == [ALERTS, OVERVIEW]
 
 
 def test_it_says_what_it_is_and_nobody_edits_it() -> None:
@@ -329,18 +341,28 @@ def test_it_says_what_it_is_and_nobody_edits_it() -> None:
     assert document["tags"] == ["monitoring", "tiny"]
     assert document["time"] == {"from": "now-1h", "to": "now"}
     assert document["refresh"] == "10s"
-    assert [link["url"] for link in document["links"]] == [
+    assert [link["url"] for link in document["links"] if link["type"] == "link"] == [
         "https://monitoring.example.com/health",
         "https://monitoring.example.com/runbooks",
     ]
+
+
+def test_the_dashboards_lead_to_each_other() -> None:
+    for show in (dashboard, alerts_board):
+        document = show(full())
+        [link] = [link for link in document["links"] if link["type"] == "dashboards"]
+        assert link["tags"] == document["tags"] == ["monitoring", "tiny"]
+    assert alerts_board(full())["uid"] == "monitoring-alerts"
+    assert alerts_board(full())["editable"] is False
 
 
 # --- panels -------------------------------------------------------------------------------------
 
 
 @EVERY
-def test_ids_are_unique_and_so_are_refids_within_a_panel(platform: Platform) -> None:
-    document = dashboard(platform)
+@BOTH
+def test_ids_are_unique_and_so_are_refids_within_a_panel(platform: Platform, show: Show) -> None:
+    document = show(platform)
     ids = [shown["id"] for shown in everything_on(document)]
     assert len(set(ids)) == len(ids)
     for shown in panels_of(document):
@@ -359,11 +381,12 @@ def cells(shown: Json) -> set[tuple[int, int]]:
 
 
 @EVERY
-def test_panels_neither_overlap_nor_leave_the_grid(platform: Platform) -> None:
-    placed = everything_on(dashboard(platform))
+@BOTH
+def test_panels_neither_overlap_nor_leave_the_grid(platform: Platform, show: Show) -> None:
+    placed = everything_on(show(platform))
     for one, other in combinations(placed, 2):
         assert not cells(one) & cells(other), (one["title"], other["title"])
-    assert max(x for shown in placed for x, _ in cells(shown)) < COLUMNS
+    assert all(x < COLUMNS for shown in placed for x, _ in cells(shown))
 
 
 @EVERY
@@ -380,34 +403,38 @@ def test_what_is_broken_stands_on_the_first_screen_without_a_hole(platform: Plat
 
 
 @EVERY
-def test_every_panel_says_what_it_shows_and_what_to_do(platform: Platform) -> None:
-    for shown in panels_of(dashboard(platform)):
+@BOTH
+def test_every_panel_says_what_it_shows_and_what_to_do(platform: Platform, show: Show) -> None:
+    for shown in panels_of(show(platform)):
         assert shown["title"]
         assert shown["description"]
         assert shown["fieldConfig"]["defaults"]["unit"]
         assert shown["targets"]
-    titles = [shown["title"] for shown in panels_of(dashboard(platform))]
+    titles = [shown["title"] for shown in panels_of(show(platform))]
     assert len(set(titles)) == len(titles)
 
 
 @EVERY
-def test_every_panel_and_query_asks_the_chosen_data_source(platform: Platform) -> None:
+@BOTH
+def test_every_panel_and_query_asks_the_chosen_data_source(platform: Platform, show: Show) -> None:
     chosen = {"type": "prometheus", "uid": "${datasource}"}
-    for shown in panels_of(dashboard(platform)):
+    for shown in panels_of(show(platform)):
         assert shown["datasource"] == chosen
         assert all(target["datasource"] == chosen for target in shown["targets"])
 
 
 @EVERY
-def test_every_panel_over_time_has_a_legend(platform: Platform) -> None:
-    for shown in panels_of(dashboard(platform)):
+@BOTH
+def test_every_panel_over_time_has_a_legend(platform: Platform, show: Show) -> None:
+    for shown in panels_of(show(platform)):
         if shown["type"] in {"timeseries", "state-timeline"}:
             assert shown["options"]["legend"]["showLegend"] is True
 
 
 @EVERY
-def test_every_expression_parses(platform: Platform) -> None:
-    for expression in expressions(dashboard(platform)):
+@BOTH
+def test_every_expression_parses(platform: Platform, show: Show) -> None:
+    for expression in expressions(show(platform)):
         promql_parser.parse(bare(expression))
 
 
@@ -438,10 +465,14 @@ def test_all_services_are_shown_until_some_are_chosen() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["State of every service", "Failure reasons", "Time since the last result", "ServiceDown"],
+    ["State of every service", "Failure reasons", "Time since the last result"],
 )
 def test_the_choice_of_services_narrows_what_is_about_one(title: str) -> None:
     assert 'target=~"$service"' in exprs(dashboard(full()), title)[0]
+
+
+def test_the_choice_of_services_narrows_an_alerts_panel() -> None:
+    assert 'target=~"$service"' in exprs(alerts_board(full()), "ServiceDown")[0]
 
 
 def test_any_prometheus_may_be_the_data_source() -> None:
@@ -566,56 +597,69 @@ def test_open_alerts_are_counted_for_each_severity_of_the_config() -> None:
     assert [target["legendFormat"] for target in shown["targets"]] == ["critical", "warning"]
 
 
-PANELS_OF_ALERTS = {
-    "ServiceDown": DOWN,
-    "Postgres round trip, 95th percentile": SLOW,
-    "Time until a certificate expires": EXPIRING,
-    "FewTargets": FEW,
-}
+PANELS_OF_ALERTS: list[tuple[Show, str, Alert]] = [
+    (alerts_board, "ServiceDown", DOWN),
+    (alerts_board, "DatabaseSlow", SLOW),
+    (alerts_board, "CertificateExpiring", EXPIRING),
+    (alerts_board, "FewTargets", FEW),
+    (dashboard, "Postgres round trip, 95th percentile", SLOW),
+    (dashboard, "Time until a certificate expires", EXPIRING),
+]
+DRAWN = pytest.mark.parametrize(("show", "title", "alert"), PANELS_OF_ALERTS)
 
 
-@pytest.mark.parametrize("title", PANELS_OF_ALERTS)
-def test_the_line_is_drawn_where_the_alert_fires(title: str) -> None:
-    expr = PANELS_OF_ALERTS[title].expr
+@DRAWN
+def test_the_line_is_drawn_where_the_alert_fires(show: Show, title: str, alert: Alert) -> None:
+    expr = alert.expr
     assert isinstance(expr, Threshold)
     below = expr.comparison.value.startswith("<")
-    [(base, lower), (limit, upper)] = threshold_steps(panel(dashboard(full()), title))
+    [(base, lower), (limit, upper)] = threshold_steps(panel(show(full()), title))
     assert base is None
     assert limit is not None
     assert Decimal(str(limit)) == expr.threshold
     assert (lower, upper) == (("#D55E00", "transparent") if below else ("transparent", "#D55E00"))
 
 
-@pytest.mark.parametrize("title", PANELS_OF_ALERTS)
-def test_a_panel_draws_what_the_alert_compares(title: str) -> None:
-    expr = PANELS_OF_ALERTS[title].expr
+@DRAWN
+def test_a_panel_draws_what_the_alert_compares(show: Show, title: str, alert: Alert) -> None:
+    expr = alert.expr
     assert isinstance(expr, Threshold)
-    [drawn] = exprs(dashboard(full()), title)
+    [drawn] = exprs(show(full()), title)
     unnarrowed = drawn.replace(',target=~"$service"', "").replace('{target=~"$service"}', "")
     assert unnarrowed == str(expr.inner)
 
 
 @EVERY
-def test_every_alert_with_a_threshold_has_exactly_one_panel(platform: Platform) -> None:
+def test_every_alert_and_every_escalation_has_exactly_one_panel(platform: Platform) -> None:
     runbooks = [
         link["url"].rsplit("/", 1)[1]
-        for shown in panels_of(dashboard(platform))
-        for link in shown.get("links") or []
+        for shown in panels_of(alerts_board(platform))
+        for link in shown["links"]
     ]
-    with_threshold = [a.name for a in platform.alerts if isinstance(a.expr, Threshold)]
-    assert sorted(runbooks) == sorted(with_threshold)
+    alerts = [alert.name for alert in platform.alerts]
+    assert runbooks == alerts + [rule.name for rule in escalation_rules(platform)]
+
+
+def test_a_ladder_is_drawn_with_a_line_for_each_of_its_times() -> None:
+    document = alerts_board(ours())
+    steps = threshold_steps(panel(document, "AlertUnacknowledgedTeamLead"))
+    assert steps == [(None, "transparent"), (300, "#D55E00"), (900, "#D55E00")]
+    assert exprs(document, "AlertUnacknowledgedTeamLead") == [
+        'alertledger:unacked_age_seconds{severity="critical"}',
+        'alertledger:unacked_age_seconds{severity="error"}',
+    ]
 
 
 def test_durations_read_as_durations() -> None:
-    document = dashboard(full())
+    document = alerts_board(full())
     units = {p["title"]: p["fieldConfig"]["defaults"]["unit"] for p in panels_of(document)}
-    assert units["Postgres round trip, 95th percentile"] == "s"
-    assert units["Time until a certificate expires"] == "dtdurations"
+    assert units["DatabaseSlow"] == "s"
+    assert units["CertificateExpiring"] == "dtdurations"
     assert units["ServiceDown"] == "short"
 
 
 def test_the_hash_of_the_config_is_the_one_that_the_rules_have() -> None:
     platform = ours()
-    [expression] = exprs(dashboard(platform), "ConfigDrift")
+    [expression] = exprs(alerts_board(platform), "ConfigDrift")
     assert platform.sha256 in expression
-    assert CONFIG_SHA256 not in text_of(platform)
+    assert CONFIG_SHA256 not in build(platform)[ALERTS]
