@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from time import monotonic
 
 # How long after its end an overrun may be noticed, in seconds.
@@ -44,6 +45,8 @@ class Overruns:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        # The timer is everybody's: it must not hold what the probe that set it is a part of.
+        self._context = Context()
         self._limits: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = _NEVER
@@ -81,4 +84,4 @@ class Overruns:
         if self._timer is not None:
             self._timer.cancel()
         self._look_at = monotonic() + seconds
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._timer = self._loop.call_later(seconds, self._look, context=self._context)

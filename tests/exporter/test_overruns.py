@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from contextvars import ContextVar
 from time import monotonic
 
 import pytest
@@ -73,3 +76,22 @@ async def test_whoever_cancels_the_task_from_outside_is_obeyed() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_the_shared_timer_keeps_nothing_of_the_task_that_set_it() -> None:
+    variable = ContextVar[object]("variable")
+
+    class Held:
+        """What a request may put into its context."""
+
+    async def one(overruns: Overruns) -> weakref.ref[Held]:
+        held = Held()
+        variable.set(held)
+        await limited(overruns, 60, 0)
+        return weakref.ref(held)
+
+    overruns = Overruns()
+    reference = await asyncio.create_task(one(overruns))
+    await asyncio.sleep(0)
+    gc.collect()
+    assert reference() is None

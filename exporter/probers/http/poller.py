@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import select
+from contextvars import Context
 from typing import Protocol
 
 from exporter.probers.http.arrival import stamping
@@ -54,6 +55,7 @@ class Poller:
     """
 
     __slots__ = (
+        "_context",
         "_deadlines",
         "_ended",
         "_epoll",
@@ -69,6 +71,8 @@ class Poller:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._epoll = select.epoll()
+        # Timers are everybody's: they must not hold what the probe that set them is a part of.
+        self._context = Context()
         self._waiters: dict[int, Waiter] = {}
         self._ended: list[asyncio.Future[None]] = []
         self._looks = 0
@@ -125,7 +129,7 @@ class Poller:
         """End a future, as soon as no socket is ready."""
         self._ended.append(done)
         if len(self._ended) == 1:
-            self.loop.call_soon(self._tell)
+            self.loop.call_soon(self._tell, context=self._context)
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -133,7 +137,7 @@ class Poller:
     def _tell(self) -> None:
         self._looks += 1
         if self._looks < _MAX_LOOKS and len(self._ended) < _MAX_ENDED and self._dispatch():
-            self.loop.call_soon(self._tell)
+            self.loop.call_soon(self._tell, context=self._context)
             return
         self._looks = 0
         ended, self._ended = self._ended, []
@@ -165,7 +169,8 @@ class Poller:
         if self._timer is not None:
             self._timer.cancel()
         self._next = deadline
-        self._timer = self.loop.call_later(max(deadline - now(), 0.0), self._expire)
+        wait = max(deadline - now(), 0.0)
+        self._timer = self.loop.call_later(wait, self._expire, context=self._context)
 
     def _expire(self) -> None:
         at = now()
