@@ -29,6 +29,11 @@ _FAILED = re.compile(
     r'^\s*(?:alertname: (\S+), time:|expr: "ALERTS\{alertname=\\"(\w+)\\")', re.MULTILINE
 )
 _BROKEN = re.compile(r"^\s*rule: (\S+), time: .*err:", re.MULTILINE)
+# The two ways in which a test asks for an alert: by its name, and by what ALERTS says of it.
+_KINDS = ("alert_rule_test", "promql_expr_test")
+# Where a test notes how often its file has rules evaluated.
+_EVALUATED = "evaluation_interval"
+_ALERTNAME = re.compile(r'(?<=alertname=")\w+(?=")')
 Test = dict[str, Any]
 
 
@@ -72,9 +77,11 @@ def subjects(files: Files) -> list[Subject]:
     tests: dict[str, list[Test]] = {}
     for path, text in sorted(files.items()):
         if path.endswith(".test.yml"):
-            for test in yaml.load(text, yaml.CSafeLoader)["tests"]:
-                for alert in {_asked(one) for one in _asking(test)}:
-                    tests.setdefault(alert, []).append(test)
+            document = yaml.load(text, yaml.CSafeLoader)
+            for test in document["tests"]:
+                for alert in {_asked(one) for one in _asking(test) if _asked(one)}:
+                    timed = {**test, _EVALUATED: document.get("evaluation_interval", "1m")}
+                    tests.setdefault(alert, []).append(timed)
     return [
         _subject(rule, group["interval"], recorded, tests.get(rule["alert"], []))
         for _, group in groups
@@ -92,6 +99,7 @@ def _subject(rule: Rule, interval: str, recorded: list[Rule], tests: list[Test])
     own = [
         {
             "interval": test["interval"],
+            _EVALUATED: test[_EVALUATED],
             "input_series": [
                 one for one in test["input_series"] if one["series"].partition("{")[0] in reads
             ],
@@ -121,7 +129,14 @@ def run(found: list[Subject], raw: frozenset[str], *, quick: bool) -> Iterator[O
 
 def _step(subject: Subject) -> timedelta:
     """The least by which a change of a length of time can be noticed."""
-    return max(parse(one) for one in (subject.interval, *(t["interval"] for t in subject.tests)))
+    return max(
+        parse(one) for one in (subject.interval, *(_evaluated(t, subject) for t in subject.tests))
+    )
+
+
+def _evaluated(test: Test, subject: Subject) -> str:
+    """How far apart the evaluations of a test are."""
+    return str(test.get(_EVALUATED, subject.interval))
 
 
 def _first_of_each_kind(tried: list[Mutant]) -> list[Mutant]:
@@ -157,7 +172,7 @@ def _objections(
     """Add those that fail a test to `failed`; the result are those that cannot be evaluated."""
     _write(directory / "x.rules.yml", _rules(subject, left))
     paths = []
-    for interval in sorted({test["interval"] for test in subject.tests}):
+    for interval in sorted({_evaluated(test, subject) for test in subject.tests}):
         paths.append(f"x-{interval}.test.yml")
         _write(directory / paths[-1], _tests(subject, left, interval))
     done = subprocess.run(
@@ -190,21 +205,16 @@ def _tests(subject: Subject, left: dict[str, Mutant], interval: str) -> dict[str
         "evaluation_interval": interval,
         "tests": [
             {
-                **test,
+                **{key: value for key, value in test.items() if key != _EVALUATED},
                 **{
                     kind: [_renamed(one, name) for one in test.get(kind, ()) for name in left]
                     for kind in _KINDS
                 },
             }
             for test in subject.tests
-            if test["interval"] == interval
+            if _evaluated(test, subject) == interval
         ],
     }
-
-
-# The two ways in which a test asks for an alert: by its name, and by what ALERTS says of it.
-_KINDS = ("alert_rule_test", "promql_expr_test")
-_ALERTNAME = re.compile(r'(?<=alertname=")\w+(?=")')
 
 
 def _asking(test: Test) -> Iterator[Test]:
@@ -217,8 +227,7 @@ def _asked(one: Test) -> str:
     if "alertname" in one:
         return str(one["alertname"])
     found = _ALERTNAME.search(one["expr"])
-    assert found is not None, one["expr"]
-    return found[0]
+    return found[0] if found else ""
 
 
 def _is_about(one: Test, rule: Rule) -> bool:

@@ -245,7 +245,9 @@ def test_a_template_that_would_not_render_is_found(
 # --- refused in the config ----------------------------------------------------------------------
 
 OF_TRAFFIC = 'channels=("slack",),\n            summary="Much'
-OF_DATABASE = 'metrics.PG_UP) < "0.5",\n            severity="critical"'
+OF_DATABASE = (
+    'metrics.PG_UP) < "0.5",\n            for_=seconds(0),\n            severity="critical"'
+)
 
 
 @pytest.mark.parametrize(
