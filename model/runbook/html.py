@@ -28,7 +28,7 @@ h1 { font-size: 1.6rem; margin: 0.5rem 0; }
 h2 { font-size: 1.15rem; margin: 1.8rem 0 0.5rem; border-bottom: 1px solid #8886; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; }
-tr + tr td, thead th { border-bottom: 1px solid #8883; }
+td, thead th { border-bottom: 1px solid #8883; }
 li { margin: 0.35rem 0; }
 code { font: 0.92em ui-monospace, monospace; background: #8882; padding: 0.1em 0.3em; }
 pre { background: #8882; padding: 0.7rem; overflow-x: auto; }
