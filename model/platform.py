@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -146,7 +147,13 @@ class Platform(Declared):
             raise refused(mistakes)
         return self
 
-    @property
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        for name in _CALCULATED:
+            copied.__dict__.pop(name, None)  # model_copy is about to change what it came from
+        return copied
+
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """Everything that is probed, in the order in which people are shown it."""
         return (
@@ -163,7 +170,7 @@ class Platform(Declared):
         """The metrics that its SQL adds to the catalogue."""
         return tuple(metric for target in self.sql for metric in target.metrics)
 
-    @property
+    @cached_property
     def recording_rules(self) -> list[Recording]:
         """Every recording rule that is needed, each after those that it reads."""
         return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
@@ -172,7 +179,7 @@ class Platform(Declared):
         """The severity of a name. Raises KeyError if there is none."""
         return {severity.name: severity for severity in self.severities}[name]  # type: ignore[index]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The hash of what the config means; comments and layout do not change it.
 
@@ -204,6 +211,9 @@ def _is_ip_and_port(address: str) -> bool:
         return False
     return bracketed == (ip.version == 6) and re.fullmatch(r"[1-9]\d{0,4}", port) is not None
 
+
+# What is calculated once from the settings.
+_CALCULATED = ("targets", "recording_rules", "sha256")
 
 # What no check across declarations reads.
 _NOT_COMPARED = {

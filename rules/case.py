@@ -38,6 +38,15 @@ class Fed:
     series: str
     values: str
 
+    def ended(self, last: timedelta, step: timedelta) -> str:
+        """Its values, and an end to them if they reach beyond the last time that matters.
+
+        An alert that goes on firing beside longer cases costs promtool most of its time: at every
+        step it expands all texts of every alert that is active.
+        """
+        reaches = sum(map(_samples, self.values.split())) * step > last
+        return f"{self.values} stale" if reaches else self.values
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -55,6 +64,11 @@ class Case:
     step: timedelta
     fed: list[Fed]
     expected: list[Expected] = field(default_factory=list)
+
+    @cached_property
+    def last(self) -> timedelta:
+        """The last time at which something is expected."""
+        return max(expected.at for expected in self.expected)
 
     @cached_property
     def feeds(self) -> frozenset[str]:
@@ -81,9 +95,17 @@ class Scene:
     feed: Feed
 
     @classmethod
-    def of(cls, alert: Alert, platform: Platform, *, amply: bool = True, **feed: Any) -> Scene:
+    def of(
+        cls,
+        alert: Alert,
+        platform: Platform,
+        *,
+        amply: bool = True,
+        further: timedelta = timedelta(0),
+        **feed: Any,
+    ) -> Scene:
         """The scene of an alert under what `Feed` is told. Raises UntestableError."""
-        when = timing(alert, platform, amply=amply)
+        when = timing(alert, platform, amply=amply, further=further)
         return cls(alert, when, Feed(platform, step=when.step, lead=when.lead, **feed))
 
     def firing(self, value: Decimal, found: list[Series] | None = None) -> Case:
@@ -183,6 +205,12 @@ class Scene:
                 "{{ $value }} shows digits that differ between versions of Prometheus; write "
                 "{{ $value | humanize }}, humanizePercentage or humanizeDuration"
             )
+
+
+def _samples(word: str) -> int:
+    """How many steps a word of promtool's notation stands for: `_x3`, `1x3`, `0+5x3`, `stale`."""
+    first, times, count = word.partition("x")
+    return 1 if not times else int(count) + (first != "_")
 
 
 def described(alert: Alert, labels: Labels, value: Decimal, platform: Platform) -> dict[str, Any]:

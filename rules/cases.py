@@ -26,6 +26,8 @@ from rules.series import (
     within,
 )
 
+# As many targets as it takes to tell one from another: promtool's time grows with them.
+_TARGETS = 2
 # A test is evaluated step by step until the series are forgotten.
 _LONGEST_LOOK_BACK = timedelta(hours=2)
 # Functions whose value does not end with the series, and is the same from its first sample on.
@@ -35,11 +37,10 @@ _HOLDING = frozenset({"max_over_time", "min_over_time", "last_over_time"})
 def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert that one exporter decides. Raises UntestableError."""
     scene = Scene.of(alert, platform)
-    # Few targets where one is as good as another: promtool's time grows with them.
-    few = scene if counts(alert) else Scene.of(alert, platform, most=3)
+    few = scene if counts(alert) else Scene.of(alert, platform, most=_TARGETS)
     yield scene.firing(just_over(alert.expr))
-    yield from _recovers(few)
-    yield from _outlives_its_series(scene)
+    yield from _recovers(alert, platform)
+    yield from _outlives_its_series(few)
     yield from _stays_quiet(few)
     yield from _well_within(few)
     yield from _kept_out(few)
@@ -47,16 +48,20 @@ def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     yield _without_data(scene)
 
 
-def _recovers(few: Scene) -> Iterator[Case]:
+def _recovers(alert: Alert, platform: Platform) -> Iterator[Case]:
     """What makes it fire ends: it fires on for as long as it is to, and no longer.
 
     Its series end, or, where that would not end it, come over to the quiet side. A condition that
     looks back sees them for its whole range.
     """
-    alert, when, value = few.alert, few.timing, just_over(few.alert.expr)
-    scene = few if counts(alert) else replace(few, feed=replace(few.feed, most=1))
-    found, looks_back = scene.fed(value), _looks_back(alert.expr)
-    if not found or looks_back is None or looks_back > _LONGEST_LOOK_BACK:
+    looks_back = _looks_back(alert.expr)
+    if looks_back is None or looks_back > _LONGEST_LOOK_BACK:
+        return
+    most = None if counts(alert) else 1
+    scene = Scene.of(alert, platform, further=looks_back + alert.keep_firing_for, most=most)
+    when, value = scene.timing, just_over(alert.expr)
+    found = scene.fed(value)
+    if not found:
         return
     lasts = (when.settled + alert.for_) // when.step + 1
     afterwards = {one.notation(): one for one in harmless(alert.expr, scene.feed)}

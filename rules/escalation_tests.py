@@ -49,7 +49,7 @@ def build(platform: Platform) -> Files:
         return {}
     document = {
         "rule_files": [f"{GROUP}.rules.yml"],
-        "evaluation_interval": prometheus(platform.watched_by.evaluation_interval),
+        "evaluation_interval": prometheus(_interval(platform)),
         "tests": list(_tests(rules, platform)),
     }
     return {PATH: yaml_file(document)}
@@ -77,7 +77,7 @@ def _waiting(
 
     All episodes are in one test, since promtool evaluates everything from the epoch on.
     """
-    interval, at = platform.watched_by.evaluation_interval, timedelta(seconds=_SINCE) + after
+    interval, at = _interval(platform), timedelta(seconds=_SINCE) + after
     until = _steps(at)
     waits = f"{_SINCE}x{until + 6}"
     episodes = {
@@ -139,7 +139,7 @@ def _fails_open(
     rule: EscalationRule, severity: Severity, platform: Platform
 ) -> Iterator[dict[str, Any]]:
     """Pages while the store is down or the ledger gone, for the whole wait, and only then."""
-    interval, steps = platform.watched_by.evaluation_interval, _steps(rule.for_) + 2
+    interval, steps = _interval(platform), _steps(rule.for_) + 2
     alert = {
         "alertname": "ServiceDown",
         "alertstate": "firing",
@@ -173,7 +173,7 @@ def _fails_open(
 
 def _ledger_down(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires where no replica's store works, and not while one does."""
-    interval = platform.watched_by.evaluation_interval
+    interval = _interval(platform)
     fires = [_Check(rule.for_ - interval, rule), _Check(rule.for_, rule, (({}, 1.0),))]
     quiet = [_Check(rule.for_ + interval, rule)]
     up, down = (_store("one:3017"), "1x4"), (_store("two:3017"), "0x4")
@@ -187,7 +187,7 @@ def _ledger_down(rule: EscalationRule, platform: Platform) -> Iterator[dict[str,
 
 def _drift(rule: EscalationRule, platform: Platform) -> Iterator[dict[str, Any]]:
     """Fires on a difference either way that lasts; escalations and the watchdog do not count."""
-    interval = platform.watched_by.evaluation_interval
+    interval = _interval(platform)
     steps = _steps(rule.for_) + 2
 
     def firing(name: str, **labels: str) -> tuple[str, str]:
@@ -255,6 +255,17 @@ def _fired(
 def _series(name: str, labels: dict[str, str]) -> str:
     written = ",".join(f'{label}="{value}"' for label, value in labels.items())
     return f"{name}{{{written}}}"
+
+
+def _interval(platform: Platform) -> timedelta:
+    """How far apart evaluations are: as far as samples where all waits allow it.
+
+    promtool evaluates every rule from the epoch on, so this is what its time depends on most.
+    """
+    waits = [step.after for severity in platform.severities for step in severity.escalation]
+    waits += [rule.for_ for rule in escalation_rules(platform)]
+    finest = platform.watched_by.evaluation_interval
+    return _STEP if not any(wait % _STEP for wait in waits) else finest
 
 
 def _steps(at: timedelta) -> int:

@@ -13,7 +13,8 @@ from rules.series.windows import lead, ranges, settles
 from rules.untestable import UntestableError
 
 # promtool evaluates every rule at every step, from the beginning: a week of seconds takes minutes.
-_ENOUGH, _AT_MOST = 250, 400
+# Both sides of `for` are told apart to within a step, which a twentieth of it is fine enough for.
+_ENOUGH, _AT_MOST = 20, 400
 _STEPS = (
     *(seconds(n) for n in (10, 15, 30)),
     *(minutes(n) for n in (1, 2, 5, 10, 15, 30)),
@@ -46,15 +47,17 @@ class Timing:
         return self.lead + self.settled
 
 
-def timing(alert: Alert, platform: Platform, *, amply: bool = True) -> Timing:
-    """The timing of an alert's cases. Raises UntestableError.
+def timing(
+    alert: Alert, platform: Platform, *, amply: bool = True, further: timedelta = timedelta(0)
+) -> Timing:
+    """The timing of an alert's cases, which last `further` than until it fires.
 
     With `amply`, the denominators of ratios are large enough from the start; without, only when
-    their range is full.
+    their range is full. Raises UntestableError.
     """
     finest = platform.watched_by.evaluation_interval
     history = lead(alert.expr)
-    step = _step(alert, finest, amply=amply)
+    step = _step(alert, finest, _whole(alert, finest, amply=amply) + further)
     settled = settles(alert.expr, step, amply=amply)
     return Timing(step, history, _early(alert, step, settled), settled)
 
@@ -66,9 +69,8 @@ def can_fill(alert: Alert, platform: Platform) -> bool:
     return _whole(alert, finest, amply=False) <= _AT_MOST * longest
 
 
-def _step(alert: Alert, finest: timedelta, *, amply: bool) -> timedelta:
+def _step(alert: Alert, finest: timedelta, whole: timedelta) -> timedelta:
     """The shortest step, not under that of Prometheus, with which promtool is fast enough."""
-    whole = _whole(alert, finest, amply=amply)
     if whole <= _ENOUGH * finest:
         return finest
     fitting = _fitting(alert, finest)

@@ -118,10 +118,16 @@ def _test(cases: list[Case], step: timedelta, shared: frozenset[str]) -> dict[st
     promtool's `alert_rule_test` wants every alert of a name. Where others of the name may fire on
     the same input, they are told apart by the series ALERTS instead.
     """
+    last = max(case.last for case in cases)
     test: dict[str, Any] = {
         "interval": prometheus(step),
         "input_series": [
-            {"series": fed.series, "values": fed.values} for case in cases for fed in case.fed
+            {
+                "series": fed.series,
+                "values": fed.ended(case.last, step) if case.last < last else fed.values,
+            }
+            for case in cases
+            for fed in case.fed
         ],
     }
     alone = [case for case in cases if case.alert.name not in shared]

@@ -68,6 +68,10 @@ class Expr:
 
     def children(self) -> tuple[Expr, ...]:
         """The expressions that it is made of, in the order of its fields."""
+        return self._children
+
+    @cached_property
+    def _children(self) -> tuple[Expr, ...]:
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(value for value in values if isinstance(value, Expr))
 

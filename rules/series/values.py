@@ -198,10 +198,12 @@ def _(expr: Count, value: Decimal, feed: Feed) -> list[Series]:
     if value > len(counted):
         raise UntestableError(f"{expr} cannot be {value}: there are only {len(counted)}")
     kept = [labels.items() for labels in counted[: int(value)]]
-    # Zeros tell a count from a sum.
+    # Twos tell a count from a sum, and unlike zeros they are no fault that makes other alerts fire,
+    # on which promtool spends its time.
+    each = Decimal(0) if expr.inner.is_condition else Decimal(2)
     found = [
         fed
-        for fed in _series(expr.inner, Decimal(0), feed)
+        for fed in _series(expr.inner, each, feed)
         if any(labels <= dict(fed.labels).items() for labels in kept)
     ]
     return found or missing(expr.inner, feed)
