@@ -447,9 +447,16 @@ ALERTS = (
         ),
         symptoms="Queries take longer than 1000 ms.",
         investigation=(
-            "Check active connections.",
+            (
+                'Connections: `psql $DATABASE_URL -c "SELECT count(*), state FROM '
+                'pg_stat_activity GROUP BY state"`'
+            ),
+            (
+                'Long queries: `psql $DATABASE_URL -c "SELECT pid, now() - query_start AS '
+                "duration, query FROM pg_stat_activity WHERE state != 'idle' "
+                'ORDER BY duration DESC LIMIT 10"`'
+            ),
             "Review the slow query log.",
-            "Check for long-running queries.",
             "Verify the size of the connection pools.",
         ),
         actions=("Kill the long-running query: `SELECT pg_terminate_backend(<pid>)`",),
@@ -816,8 +823,18 @@ ALERTS = (
         investigation=(
             "Which events are refunded? One that was cancelled explains it.",
             "Look for fraud: many refunds of one buyer, card or venue.",
+            (
+                'The latest ones: `psql $DATABASE_URL -c "SELECT * FROM payments WHERE '
+                "status = 'refunded' ORDER BY created_at DESC LIMIT 20\"`"
+            ),
+            "The payment provider's status: `curl https://status.stripe.com/api/v2/status.json`",
+            "Are refunds made twice? Look at payment-service's log and its last deployment.",
         ),
-        actions=("Tell the payment team; stop the sale of the event that is refunded.",),
+        actions=(
+            "Hold the refunds that look like fraud, and tell the fraud team.",
+            "Stop the sale of the event that is refunded.",
+            "Is the refund policy what was meant? Tell the payment team.",
+        ),
     ),
     Alert(
         name="PaymentFailureSpike",
@@ -840,10 +857,22 @@ ALERTS = (
         ),
         symptoms="More than 20 % of the last hour's payments failed.",
         investigation=(
-            "Does the payment provider tell of trouble? ProviderDegraded, and its status page.",
-            "Look at payment-service's errors, and at its last deployment.",
+            (
+                "Does the payment provider tell of trouble? ProviderDegraded, and "
+                "`curl https://status.stripe.com/api/v2/status.json`"
+            ),
+            "Is payment-service well? `curl http://payment-service:3004/health`",
+            "Which error codes are in its log: refused cards, timeouts, the provider's rate limit?",
+            "Can it reach its database? DatabaseDown, DatabaseSlow, ConnectionsSaturated.",
+            (
+                'How many of which: `psql $DATABASE_URL -c "SELECT status, count(*) FROM payments '
+                "WHERE created_at > now() - interval '1 hour' GROUP BY status\"`"
+            ),
         ),
-        actions=("Roll payment-service back, or tell the provider.",),
+        actions=(
+            "Roll back: `kubectl rollout undo deployment/payment-service`",
+            "Where the provider is at fault, tell it, and tell support what to answer.",
+        ),
     ),
     Alert(
         name="RevenueDrop",
