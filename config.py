@@ -779,11 +779,11 @@ ALERTS = (
     Alert(
         name="Deadlocks",
         group="databases",
-        # Growth is extrapolated to the whole range, so that two can look like 2.1.
+        # Growth is extrapolated to the whole range: two deadlocks look like 2.1, three like 3.1.
         expr=sum_by(
             increase(select(metrics.PG_STAT_DATABASE_DEADLOCKS), minutes(10)), "target", "datname"
         )
-        > "2.5",
+        > "2.4",
         for_=minutes(1),
         severity="warning",
         inhibited_by_dependencies=True,
@@ -1034,7 +1034,7 @@ ALERTS = (
     Alert(
         name="RedisConnectionsRejected",
         group="redis",
-        expr=collapsed(increase(select(metrics.REDIS_REJECTED_CONNECTIONS), minutes(5))) > 0,
+        expr=collapsed(increase(select(metrics.REDIS_REJECTED_CONNECTIONS), minutes(5))) > "0.5",
         for_=minutes(1),
         severity="error",
         inhibited_by_dependencies=True,

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Count, Expr, HistogramQuantile, Selector, Unless
+from model.promql import Count, Expr, HistogramQuantile, Match, Selector, Unless
 from rules.case import Case, Expected, Fed, Scene, counts
 from rules.series import (
     Feed,
@@ -103,6 +103,8 @@ def _kept_out(scene: Scene) -> Iterator[Case]:
     selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
     fixed = {label for selector in selectors for label in selector.fixed}
     fires = alert.no_data == "fires"
+    if not fires:
+        yield from _excluded(scene, selectors)
     faulty = harmless(alert.expr, scene.feed) if fires else scene.fed(just_over(alert.expr))
     others = {
         (other.notation(), other.shift): other for other in (_other(one, fixed) for one in faulty)
@@ -111,6 +113,24 @@ def _kept_out(scene: Scene) -> Iterator[Case]:
     if not fixed or not found or found == faulty:
         return
     yield _as_without_data(scene, scene.laid(found)) if fires else scene.quiet(found)
+
+
+def _excluded(scene: Scene, selectors: list[Selector]) -> Iterator[Case]:
+    """Series with the value that a matcher excludes."""
+    faulty = scene.fed(just_over(scene.alert.expr))
+    for selector in selectors:
+        for matcher in selector.matchers:
+            if matcher.match is not Match.NOT_EQUAL:
+                continue
+            value = scene.feed.settled(matcher.value)
+            found = [
+                replace(one, labels=tuple({**dict(one.labels), matcher.label: value}.items()))
+                if one.name == selector.series_name
+                else one
+                for one in faulty
+            ]
+            if found:
+                yield scene.quiet(found)
 
 
 def _other(one: Series, labels: set[str]) -> Series:
