@@ -9,13 +9,14 @@ from decimal import Decimal
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Count, Expr, HistogramQuantile, Match, Selector, Unless
+from model.promql import Count, Expr, HistogramQuantile, Selector, Unless
 from rules.case import Case, Expected, Fed, Scene, counts
 from rules.series import (
     Feed,
     Series,
     compared,
     downward,
+    excluded_value,
     harmless,
     is_rate,
     just_over,
@@ -120,9 +121,10 @@ def _excluded(scene: Scene, selectors: list[Selector]) -> Iterator[Case]:
     faulty = scene.fed(just_over(scene.alert.expr))
     for selector in selectors:
         for matcher in selector.matchers:
-            if matcher.match is not Match.NOT_EQUAL:
+            excluded = excluded_value(matcher)
+            if excluded is None:
                 continue
-            value = scene.feed.settled(matcher.value)
+            value = scene.feed.settled(excluded)
             found = [
                 replace(one, labels=tuple({**dict(one.labels), matcher.label: value}.items()))
                 if one.name == selector.series_name
