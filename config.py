@@ -5,8 +5,10 @@ After a change run `make rules`. A mistake is reported with its line, all mistak
 
 from model import (
     CONFIG_SHA256,
+    Age,
     Alert,
     Always,
+    And,
     BusinessHours,
     Contact,
     Count,
@@ -16,6 +18,7 @@ from model import (
     JsonTarget,
     Maintenance,
     Match,
+    Or,
     OrZero,
     PagerDuty,
     Platform,
@@ -32,12 +35,17 @@ from model import (
     TimeUntil,
     Unless,
     WeeklyMaintenance,
+    collapsed,
     days,
     hours,
+    increase,
+    max_by,
     metrics,
+    min_by,
     minutes,
     missing_metrics,
     observed,
+    predict_linear,
     quantile,
     seconds,
     select,
@@ -279,6 +287,44 @@ SEVERITIES = (
 CONFIRMED = seconds(10)
 OUTLIVE_A_GAP = seconds(20)
 
+# --- Limits -------------------------------------------------------------------------------------
+
+# What Postgres' volume holds, which it cannot tell itself: `df -B1` on its machine does.
+POSTGRES_VOLUME_BYTES = 100 * 2**30
+STANDBY_LAG_BYTES = 2**30
+
+BLOCKS_HIT, BLOCKS_READ = (
+    sum_by(increase(select(counter), minutes(10)), "target", "datname")
+    for counter in (metrics.PG_STAT_DATABASE_BLKS_HIT, metrics.PG_STAT_DATABASE_BLKS_READ)
+)
+
+# Queues as their services tell of them, and as Redis does of the keys that REDIS names: the metric,
+# whose queue it is, and what people call it.
+QUEUES = (
+    (
+        metrics.QUEUE_SIZE,
+        "{{ $labels.service }}",
+        "The queue {{ $labels.queue_name }} of {{ $labels.service }}",
+    ),
+    (metrics.QUEUE_DEPTH, "{{ $labels.service }}", "The queue of {{ $labels.service }}"),
+    (
+        metrics.NOTIFICATION_QUEUE_DEPTH,
+        "{{ $labels.service }}",
+        "The notifications' queue of {{ $labels.service }}",
+    ),
+    *(
+        (
+            (
+                metrics.REDIS_KEY_SIZE,
+                "{{ $labels.target }}",
+                "The queue {{ $labels.key }} in {{ $labels.target }}",
+            ),
+        )
+        if any(server.keys for server in REDIS)
+        else ()
+    ),
+)
+
 ALERTS = (
     Alert(
         name="ServiceDown",
@@ -392,6 +438,8 @@ ALERTS = (
         expr=quantile("0.95", metrics.PG_ROUND_TRIP, minutes(5)) > 1,
         for_=minutes(1),
         severity="warning",
+        channels=("slack",),
+        repeat_interval=minutes(15),
         summary="Postgres {{ $labels.target }} is slow",
         description=(
             "The 95th percentile of a trivial query's round trip to {{ $labels.target }} is "
@@ -399,9 +447,16 @@ ALERTS = (
         ),
         symptoms="Queries take longer than 1000 ms.",
         investigation=(
-            "Check active connections.",
+            (
+                'Connections: `psql $DATABASE_URL -c "SELECT count(*), state FROM '
+                'pg_stat_activity GROUP BY state"`'
+            ),
+            (
+                'Long queries: `psql $DATABASE_URL -c "SELECT pid, now() - query_start AS '
+                "duration, query FROM pg_stat_activity WHERE state != 'idle' "
+                'ORDER BY duration DESC LIMIT 10"`'
+            ),
             "Review the slow query log.",
-            "Check for long-running queries.",
             "Verify the size of the connection pools.",
         ),
         actions=("Kill the long-running query: `SELECT pg_terminate_backend(<pid>)`",),
@@ -426,6 +481,325 @@ ALERTS = (
         ),
         actions=("Grant what the role lacks, or mend the query.",),
     ),
+    # --- Postgres ---------------------------------------------------------------------------------
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "replication_lag"},
+        expr=observed(metrics.PG_REPLICATION_LAG) > minutes(5),
+        for_=minutes(2),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="Replica {{ $labels.target }} is {{ $value | humanizeDuration }} behind",
+        description=(
+            "The replica {{ $labels.target }} has yet to replay what the primary wrote "
+            "{{ $value | humanizeDuration }} ago; the limit is 5 minutes. If the primary is lost "
+            "now, so is what the replica lacks."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                "replication_lag: `SELECT pg_last_xact_replay_timestamp(), "
+                "pg_is_wal_replay_paused()` on the replica. Does a long query hold up recovery?"
+            ),
+        ),
+        actions=("replication_lag: `SELECT pg_wal_replay_resume()`, or end the query.",),
+    ),
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "standby_lag"},
+        expr=max_by(
+            observed(metrics.PG_STAT_REPLICATION_WAL_LSN_DIFF),
+            "target",
+            "application_name",
+            "client_addr",
+        )
+        > STANDBY_LAG_BYTES,
+        for_=minutes(5),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary=(
+            "Standby {{ $labels.application_name }} of {{ $labels.target }} is "
+            "{{ $value | humanize1024 }}B behind"
+        ),
+        description=(
+            "For 5 minutes the standby {{ $labels.application_name }} at "
+            "{{ $labels.client_addr }} has lacked over 1 GiB of {{ $labels.target }}'s WAL: "
+            "{{ $value | humanize1024 }}B."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                'standby_lag: `psql $DATABASE_URL -c "SELECT * FROM pg_stat_replication"`. Which '
+                "of sent, written, flushed and replayed lags: network, disk, or its queries?"
+            ),
+        ),
+        actions=("standby_lag: mend the standby's network or disk, or stop the bulk load.",),
+    ),
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "inactive_slot"},
+        # On a replica, slots that are synchronised from the primary are never in use.
+        expr=And(
+            min_by(observed(metrics.PG_REPLICATION_SLOTS_ACTIVE), "target", "slot_name") < "0.5",
+            observed(metrics.PG_REPLICATION_IS_REPLICA) < "0.5",
+            on=("target",),
+        ),
+        for_=minutes(10),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="Nobody reads the slot {{ $labels.slot_name }} of {{ $labels.target }}",
+        description=(
+            "For 10 minutes nobody has read the replication slot {{ $labels.slot_name }} of "
+            "{{ $labels.target }}: its standby falls behind, and the WAL that is kept for it "
+            "fills the disk."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                'inactive_slot: `psql $DATABASE_URL -c "SELECT slot_name, active, wal_status, '
+                'restart_lsn FROM pg_replication_slots"`. Does its reader run?'
+            ),
+        ),
+        actions=(
+            (
+                "inactive_slot: start the reader. If it is gone for good: "
+                "`SELECT pg_drop_replication_slot('<name>')`"
+            ),
+        ),
+    ),
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "wal_archiving"},
+        expr=observed(metrics.PG_ARCHIVER_FAILING) > "0.5",
+        for_=minutes(5),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="{{ $labels.target }} cannot archive its WAL",
+        description=(
+            "For 5 minutes the last attempt of {{ $labels.target }} to archive a WAL file has "
+            "been a failed one: nothing newer than the archive can be restored to a point in time."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                'wal_archiving: `psql $DATABASE_URL -c "SELECT * FROM pg_stat_archiver"`, and '
+                "Postgres' log for what archive_command said. Is the archive full or out of reach?"
+            ),
+        ),
+        actions=(
+            "wal_archiving: mend archive_command or its target; Postgres tries again itself.",
+        ),
+    ),
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "backup_too_old"},
+        # Of what never was backed up there is no time: it is quiet until the first backup.
+        expr=Age(observed(metrics.LAST_BACKUP)) > hours(26),
+        for_=minutes(5),
+        severity="critical",
+        service="monitoring-service",
+        summary="The last backup is {{ $value | humanizeDuration }} old",
+        description=(
+            "The last backup of the monitoring database that succeeded is "
+            "{{ $value | humanizeDuration }} old; there should be one a day."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                "backup_too_old: did last night's backup run, and what did it say? "
+                "`aws s3 ls s3://tickettoken-backups/monitoring/`"
+            ),
+        ),
+        actions=(
+            "backup_too_old: `pg_dump $DATABASE_URL > monitoring_backup_$(date +%Y%m%d).sql`",
+        ),
+    ),
+    Alert(
+        name="DiskFilling",
+        group="databases",
+        expr=collapsed(predict_linear(select(metrics.PG_WAL_SIZE), hours(1), ahead=hours(4)))
+        + sum_by(observed(metrics.PG_DATABASE_SIZE), "target")
+        > POSTGRES_VOLUME_BYTES,
+        for_=minutes(10),
+        severity="error",
+        inhibited_by_dependencies=True,
+        summary="The volume of {{ $labels.target }} will be full within 4 hours",
+        description=(
+            "At the last hour's pace the WAL of {{ $labels.target }} will, with its databases, "
+            "take {{ $value | humanize1024 }}B in 4 hours, which its volume does not hold. "
+            "Postgres stops when it is full."
+        ),
+        symptoms="WAL grows so fast that the volume will be full within hours.",
+        investigation=(
+            "Is WAL kept for somebody? DataLossRisk: a slot that nobody reads, or archiving.",
+            (
+                'What keeps it: `psql $DATABASE_URL -c "SELECT slot_name, '
+                'pg_size_pretty(pg_current_wal_lsn() - restart_lsn) FROM pg_replication_slots"`'
+            ),
+            "What does the volume hold: `df -h` on its machine; is that the size in config.py?",
+        ),
+        actions=(
+            "Start what reads the slot, or drop the slot.",
+            "Mend archiving; never delete files of pg_wal by hand.",
+            "Enlarge the volume.",
+        ),
+    ),
+    Alert(
+        name="DatabaseGrowing",
+        group="databases",
+        expr=sum_by(
+            collapsed(predict_linear(select(metrics.PG_DATABASE_SIZE), hours(6), ahead=days(4))),
+            "target",
+        )
+        > POSTGRES_VOLUME_BYTES,
+        for_=minutes(30),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="The databases of {{ $labels.target }} outgrow their volume within 4 days",
+        description=(
+            "At the pace of the last 6 hours the databases of {{ $labels.target }} will take "
+            "{{ $value | humanize1024 }}B in 4 days, more than their volume holds."
+        ),
+        symptoms="The databases grow faster than their volume allows.",
+        investigation=(
+            (
+                'Which one: `psql $DATABASE_URL -c "SELECT datname, '
+                'pg_size_pretty(pg_database_size(datname)) FROM pg_database"`'
+            ),
+            (
+                'Which tables: `psql $DATABASE_URL -c "SELECT relname, '
+                "pg_size_pretty(pg_total_relation_size(relid)) FROM pg_stat_user_tables "
+                'ORDER BY pg_total_relation_size(relid) DESC LIMIT 10"`'
+            ),
+        ),
+        actions=(
+            "Archive metrics older than 90 days and resolved alerts older than 30 days.",
+            "`VACUUM ANALYZE` what was deleted from.",
+            "Enlarge the volume, and say so in config.py.",
+        ),
+    ),
+    Alert(
+        name="LongTransaction",
+        group="databases",
+        # A dump is one long transaction by design.
+        expr=max_by(
+            collapsed(
+                select(metrics.PG_STAT_ACTIVITY_MAX_TX_DURATION).where(
+                    Match.NOT_EQUAL, application_name="pg_dump"
+                )
+            ),
+            "target",
+            "datname",
+            "usename",
+            "application_name",
+        )
+        > minutes(15),
+        for_=minutes(1),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="A transaction in {{ $labels.datname }} is {{ $value | humanizeDuration }} old",
+        description=(
+            "{{ $labels.application_name }} has, as {{ $labels.usename }}, kept a transaction open "
+            "in {{ $labels.datname }} of {{ $labels.target }} for {{ $value | humanizeDuration }}; "
+            "the limit is 15 minutes. Its locks stay, and vacuum cannot clean up."
+        ),
+        symptoms="A transaction stays open; others wait for its locks, tables bloat.",
+        investigation=(
+            (
+                'Which one: `psql $DATABASE_URL -c "SELECT pid, state, now() - xact_start AS open, '
+                'query FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY xact_start"`'
+            ),
+            "Idle in transaction: its program has forgotten to commit.",
+        ),
+        actions=("End it: `SELECT pg_terminate_backend(<pid>)`",),
+    ),
+    Alert(
+        name="ConnectionsSaturated",
+        group="databases",
+        expr=Ratio(
+            sum_by(observed(metrics.PG_STAT_ACTIVITY_COUNT), "target"),
+            observed(metrics.PG_SETTINGS_MAX_CONNECTIONS),
+            at_least=1,
+        )
+        > "0.8",
+        for_=minutes(2),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="{{ $value | humanizePercentage }} of the connections of {{ $labels.target }}",
+        description=(
+            "{{ $value | humanizePercentage }} of the connections that {{ $labels.target }} allows "
+            "are taken, for 2 minutes; the limit is 80 %. Without one left, services are refused."
+        ),
+        symptoms="Nearly all connections to Postgres are taken.",
+        investigation=(
+            (
+                'Whose are they: `psql $DATABASE_URL -c "SELECT count(*), application_name, state '
+                'FROM pg_stat_activity GROUP BY 2, 3 ORDER BY 1 DESC"`'
+            ),
+            "Has a service more replicas than usual, or a pool that is too large?",
+        ),
+        actions=(
+            (
+                "End idle ones: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                "application_name = '<name>' AND state = 'idle' AND "
+                "state_change < now() - interval '5 minutes'`"
+            ),
+            "Lower the pools (DATABASE_POOL_MAX), or raise max_connections.",
+        ),
+    ),
+    Alert(
+        name="CacheHitRatioLow",
+        group="databases",
+        expr=Ratio(BLOCKS_HIT, BLOCKS_HIT + BLOCKS_READ, at_least=100_000) < "0.9",
+        for_=minutes(15),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="Postgres finds {{ $value | humanizePercentage }} of blocks in its cache",
+        description=(
+            "In the last 10 minutes {{ $labels.datname }} of {{ $labels.target }} has found "
+            "{{ $value | humanizePercentage }} of the blocks it needed in its cache; 90 % and more "
+            "is usual. Counted from 100,000 blocks on."
+        ),
+        symptoms="Queries read from disk what should be in memory.",
+        investigation=(
+            (
+                "Which tables are read whole? `pg_stat_user_tables_seq_tup_read`, and "
+                'pg_stat_statements: `psql $DATABASE_URL -c "SELECT query, shared_blks_read FROM '
+                'pg_stat_statements ORDER BY 2 DESC LIMIT 10"`'
+            ),
+            "Was Postgres restarted, or a report run? Then it passes.",
+        ),
+        actions=("Add the missing index.", "Raise shared_buffers, if the machine has memory left."),
+    ),
+    Alert(
+        name="Deadlocks",
+        group="databases",
+        # Growth is extrapolated to the whole range: two deadlocks look like 2.1, three like 3.1.
+        expr=sum_by(
+            increase(select(metrics.PG_STAT_DATABASE_DEADLOCKS), minutes(10)), "target", "datname"
+        )
+        > "2.4",
+        for_=minutes(1),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="Transactions in {{ $labels.datname }} of {{ $labels.target }} deadlock",
+        description=(
+            "Three or more deadlocks within 10 minutes in {{ $labels.datname }} of "
+            "{{ $labels.target }}: of each, Postgres has aborted one transaction."
+        ),
+        symptoms="Transactions wait for each other until Postgres aborts one.",
+        investigation=(
+            "Postgres' log names both statements: search it for `deadlock detected`.",
+            "Which service was deployed last?",
+        ),
+        actions=("Make both programs lock rows in one order; retry what was aborted.",),
+    ),
+    # --- Business ---------------------------------------------------------------------------------
     Alert(
         name="HighRefundRate",
         group="business",
@@ -449,8 +823,18 @@ ALERTS = (
         investigation=(
             "Which events are refunded? One that was cancelled explains it.",
             "Look for fraud: many refunds of one buyer, card or venue.",
+            (
+                'The latest ones: `psql $DATABASE_URL -c "SELECT * FROM payments WHERE '
+                "status = 'refunded' ORDER BY created_at DESC LIMIT 20\"`"
+            ),
+            "The payment provider's status: `curl https://status.stripe.com/api/v2/status.json`",
+            "Are refunds made twice? Look at payment-service's log and its last deployment.",
         ),
-        actions=("Tell the payment team; stop the sale of the event that is refunded.",),
+        actions=(
+            "Hold the refunds that look like fraud, and tell the fraud team.",
+            "Stop the sale of the event that is refunded.",
+            "Is the refund policy what was meant? Tell the payment team.",
+        ),
     ),
     Alert(
         name="PaymentFailureSpike",
@@ -473,10 +857,22 @@ ALERTS = (
         ),
         symptoms="More than 20 % of the last hour's payments failed.",
         investigation=(
-            "Does the payment provider tell of trouble? ProviderDegraded, and its status page.",
-            "Look at payment-service's errors, and at its last deployment.",
+            (
+                "Does the payment provider tell of trouble? ProviderDegraded, and "
+                "`curl https://status.stripe.com/api/v2/status.json`"
+            ),
+            "Is payment-service well? `curl http://payment-service:3004/health`",
+            "Which error codes are in its log: refused cards, timeouts, the provider's rate limit?",
+            "Can it reach its database? DatabaseDown, DatabaseSlow, ConnectionsSaturated.",
+            (
+                'How many of which: `psql $DATABASE_URL -c "SELECT status, count(*) FROM payments '
+                "WHERE created_at > now() - interval '1 hour' GROUP BY status\"`"
+            ),
         ),
-        actions=("Roll payment-service back, or tell the provider.",),
+        actions=(
+            "Roll back: `kubectl rollout undo deployment/payment-service`",
+            "Where the provider is at fault, tell it, and tell support what to answer.",
+        ),
     ),
     Alert(
         name="RevenueDrop",
@@ -504,6 +900,38 @@ ALERTS = (
         ),
         actions=("Tell the product owner.",),
     ),
+    *(
+        Alert(
+            name="QueueDepthHigh",
+            group="business",
+            labels={"metric": metric.name},
+            expr=observed(metric) > 1000,
+            for_=minutes(5),
+            severity="warning",
+            channels=("slack",),
+            repeat_interval=minutes(30),
+            inhibited_by_dependencies=True,
+            service=owner,
+            summary=f"{queue} holds {{{{ $value | humanize }}}} jobs",
+            description=(
+                f"{queue} has held more than 1000 jobs for 5 minutes: "
+                "{{ $value | humanize }}. They arrive faster than they are done."
+            ),
+            symptoms="More than 1000 jobs wait.",
+            investigation=(
+                "Do its workers run, and what do their logs say?",
+                "Is something that they need slow or down? ServiceDown, DatabaseSlow, RedisDown.",
+                "Do jobs fail and come back? Look for one that never succeeds.",
+                "Is it a sale that has just begun? TrafficSpike. Then it passes.",
+            ),
+            actions=(
+                "Scale the workers: `kubectl scale deployment <service> --replicas=3`",
+                "Move the job that blocks the others out of the way.",
+            ),
+        )
+        for metric, owner, queue in QUEUES
+    ),
+    # --- Redis ------------------------------------------------------------------------------------
     Alert(
         name="RedisDown",
         group="databases",
@@ -517,6 +945,114 @@ ALERTS = (
         symptoms="New connections to Redis fail or never answer.",
         investigation=("`redis-cli ping`", "Is it loading its data, or out of memory?"),
         actions=("Restart Redis.",),
+    ),
+    Alert(
+        name="DataLossRisk",
+        group="data-loss",
+        labels={"cause": "redis_persistence"},
+        expr=Or(
+            observed(metrics.REDIS_RDB_LAST_STATUS) < "0.5",
+            observed(metrics.REDIS_AOF_WRITE_STATUS) < "0.5",
+        ),
+        for_=minutes(5),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        summary="Redis {{ $labels.target }} cannot write its data to disk",
+        description=(
+            "For 5 minutes the last snapshot of {{ $labels.target }}, or its last write to the "
+            "append-only file, has been a failed one: a restart loses what came after."
+        ),
+        symptoms="What is to survive a fault lags behind, or is no longer written at all.",
+        investigation=(
+            (
+                "redis_persistence: `redis-cli INFO persistence`, and Redis' log. Is its disk "
+                "full, or is there no memory left to fork?"
+            ),
+        ),
+        actions=("redis_persistence: make room, then `redis-cli BGSAVE`.",),
+    ),
+    Alert(
+        name="RedisMemoryHigh",
+        group="redis",
+        # A cache that evicts any key is full for good; RedisEvicting tells when it is too small.
+        expr=And(
+            Ratio(
+                observed(metrics.REDIS_MEMORY_USED), observed(metrics.REDIS_MEMORY_MAX), at_least=1
+            )
+            > "0.9",
+            collapsed(
+                select(metrics.REDIS_INSTANCE_INFO).where(
+                    Match.NOT_REGEX, maxmemory_policy="allkeys-.*"
+                ),
+                by=("target",),
+            )
+            > "0.5",
+            on=("target",),
+        ),
+        for_=minutes(5),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="Redis {{ $labels.target }} uses {{ $value | humanizePercentage }} of its memory",
+        description=(
+            "{{ $labels.target }} has used {{ $value | humanizePercentage }} of maxmemory for "
+            "5 minutes; the limit is 90 %. When it is full, writes fail."
+        ),
+        symptoms="Redis is nearly full.",
+        investigation=(
+            "`redis-cli INFO memory`",
+            "What is large: `redis-cli --bigkeys`. Is a queue not being worked off?",
+            "Do keys lack a time to live? `redis_db_keys` against `redis_db_keys_expiring`.",
+        ),
+        actions=(
+            "Raise it: `redis-cli CONFIG SET maxmemory 2gb`",
+            "If all of it is a cache: `redis-cli CONFIG SET maxmemory-policy allkeys-lru`",
+        ),
+    ),
+    Alert(
+        name="RedisEvicting",
+        group="redis",
+        expr=collapsed(increase(select(metrics.REDIS_EVICTED_KEYS), minutes(10))) > 100,
+        for_=minutes(5),
+        severity="warning",
+        inhibited_by_dependencies=True,
+        summary="Redis {{ $labels.target }} throws keys away",
+        description=(
+            "{{ $labels.target }} has evicted {{ $value | humanize }} keys within 10 minutes, for "
+            "lack of memory; the limit is 100. What was cached is fetched anew, what was stored "
+            "is lost."
+        ),
+        symptoms="Redis removes keys that nobody deleted.",
+        investigation=(
+            '`redis-cli INFO stats | grep -E "evicted_keys|keyspace"`',
+            "Does it hold more than a cache: queues, sessions?",
+        ),
+        actions=(
+            "Raise maxmemory: `redis-cli CONFIG SET maxmemory 2gb`",
+            "Keep queues in a Redis of their own that evicts nothing.",
+        ),
+    ),
+    Alert(
+        name="RedisConnectionsRejected",
+        group="redis",
+        expr=collapsed(increase(select(metrics.REDIS_REJECTED_CONNECTIONS), minutes(5))) > "0.5",
+        for_=minutes(1),
+        severity="error",
+        inhibited_by_dependencies=True,
+        summary="Redis {{ $labels.target }} refuses connections",
+        description=(
+            "{{ $labels.target }} has refused {{ $value | humanize }} connections within "
+            "5 minutes, since as many clients as maxclients allows were connected."
+        ),
+        symptoms="Services cannot connect to Redis, or only now and then.",
+        investigation=(
+            "`redis-cli CLIENT LIST`: whose are they, and how long have they been idle?",
+            "`redis-cli CONFIG GET maxclients`",
+        ),
+        actions=(
+            "Restart the service that leaks connections.",
+            "`redis-cli CONFIG SET timeout 300` closes idle ones.",
+            "Raise maxclients.",
+        ),
     ),
     # Nobody of ours can mend it, so it wakes nobody; whoever looks into failing payments sees it.
     Alert(

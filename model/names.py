@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its words
 from model.metric import Collapse, Metric, MetricType, Scope
+from model.names_backup import *  # noqa: F403 - part of this catalogue
 from model.names_ledger import *  # noqa: F403 - part of this catalogue
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
 from model.names_postgres_settings import *  # noqa: F403 - part of this catalogue

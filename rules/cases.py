@@ -16,6 +16,7 @@ from rules.series import (
     Series,
     compared,
     downward,
+    excluded_value,
     harmless,
     is_rate,
     just_over,
@@ -103,6 +104,8 @@ def _kept_out(scene: Scene) -> Iterator[Case]:
     selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
     fixed = {label for selector in selectors for label in selector.fixed}
     fires = alert.no_data == "fires"
+    if not fires:
+        yield from _excluded(scene, selectors)
     faulty = harmless(alert.expr, scene.feed) if fires else scene.fed(just_over(alert.expr))
     others = {
         (other.notation(), other.shift): other for other in (_other(one, fixed) for one in faulty)
@@ -111,6 +114,25 @@ def _kept_out(scene: Scene) -> Iterator[Case]:
     if not fixed or not found or found == faulty:
         return
     yield _as_without_data(scene, scene.laid(found)) if fires else scene.quiet(found)
+
+
+def _excluded(scene: Scene, selectors: list[Selector]) -> Iterator[Case]:
+    """Series with the value that a matcher excludes."""
+    faulty = scene.fed(just_over(scene.alert.expr))
+    for selector in selectors:
+        for matcher in selector.matchers:
+            excluded = excluded_value(matcher)
+            if excluded is None:
+                continue
+            value = scene.feed.settled(excluded)
+            found = [
+                replace(one, labels=tuple({**dict(one.labels), matcher.label: value}.items()))
+                if one.name == selector.series_name
+                else one
+                for one in faulty
+            ]
+            if found:
+                yield scene.quiet(found)
 
 
 def _other(one: Series, labels: set[str]) -> Series:

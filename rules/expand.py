@@ -125,6 +125,17 @@ def humanize(value: float) -> str:
     return f"{_general(value)}{prefix}"
 
 
+def humanize1024(value: float) -> str:
+    """Prometheus' humanize1024: four digits and a binary prefix, for bytes."""
+    prefix = ""
+    if math.isfinite(value):
+        for candidate in ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"):
+            if abs(value) < 1024:
+                break
+            prefix, value = candidate, value / 1024
+    return f"{_general(value)}{prefix}"
+
+
 def _general(value: float) -> str:
     """C's and Go's %.4g, which part only in how they write infinity."""
     if math.isinf(value):
@@ -137,4 +148,5 @@ FUNCTIONS: Mapping[str, Callable[[float], str]] = {
     "humanizeDuration": humanize_duration,
     "humanizePercentage": humanize_percentage,
     "humanize": humanize,
+    "humanize1024": humanize1024,
 }

@@ -131,6 +131,11 @@ def _tests(name: str, on_call: OnCall, files: Files) -> Iterator[str]:
             continue
         for test in yaml.load(text, yaml.CSafeLoader)["tests"]:
             expected = [t for t in test.get("alert_rule_test", ()) if t["alertname"] == name]
+            # Alerts that share a name are asked for by their labels.
+            firing = f'ALERTS{{alertname="{name}",'
+            expected += [
+                t for t in test.get("promql_expr_test", ()) if t["expr"].startswith(firing)
+            ]
             if expected:
                 count += 1
                 given, then = _given(test, read), _then(expected)
@@ -173,7 +178,7 @@ def _given(test: dict[str, Any], read: set[str]) -> str:
 def _then(expected: list[dict[str, Any]]) -> str:
     said = []
     for one in expected:
-        firing = len(one.get("exp_alerts") or ())
+        firing = len(one.get("exp_alerts") or one.get("exp_samples") or ())
         state = _many(firing, "fires", "fire") if firing else "quiet"
         said.append(f"{state} at {one['eval_time']}")
     return ", ".join(said)

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import TypeVar
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import And, Expr, Or, Ratio, Recorded, Threshold, Unless, Usual
+from model.promql import (
+    And,
+    Expr,
+    Or,
+    OverRange,
+    Ratio,
+    Recorded,
+    Threshold,
+    Unless,
+    Usual,
+)
 from rules.case import Case, Scene
-from rules.series import Feed, Series, deep, harmless, just_over, ranges, series
+from rules.series import (
+    Feed,
+    Series,
+    compared,
+    deep,
+    downward,
+    falls,
+    harmless,
+    just_over,
+    ranges,
+    series,
+)
 from rules.timing import can_fill
 
 T = TypeVar("T", bound=Expr)
@@ -25,6 +47,7 @@ def guard_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     yield from _histories(alert, platform)
     yield from _further_conditions(alert, platform)
     yield from _alternatives(alert, platform)
+    yield from _trends(alert, platform)
 
 
 def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
@@ -82,6 +105,40 @@ def _alternatives(alert: Alert, platform: Platform) -> Iterator[Case]:
         for side in (expr.left, expr.right):
             value = just_over(side)
             yield scene.firing(value, series(side, value, scene.feed))
+
+
+def _trends(alert: Alert, platform: Platform) -> Iterator[Case]:
+    """What is predicted comes from a line that leads just over the threshold so far ahead.
+
+    The line falls if the condition is about great values, so that one who looked further ahead, or
+    less far on the other side, would see no reason to fire.
+    """
+    condition = compared(alert.expr)
+    predicted = [
+        part
+        for part in deep(alert.expr)
+        if isinstance(part, OverRange) and part.function == "predict_linear"
+    ]
+    if condition is None or not predicted or falls(condition.inner):
+        return
+    scene = Scene.of(alert, platform)
+    value = just_over(alert.expr)
+    yield scene.firing(value, [_sloping(one, predicted, scene) for one in scene.fed(value)])
+
+
+def _sloping(one: Series, predicted: list[OverRange], scene: Scene) -> Series:
+    """The line that is predicted to have, when the alert is to fire, the value of the flat one."""
+    part = next((part for part in predicted if part.inner.series_name == one.name), None)
+    if part is None or part.parameter is None:
+        return one
+    at = scene.timing.exact + scene.alert.for_
+    seconds = Decimal(str(at.total_seconds())) + part.parameter
+    # As much as a tenth of the value on the way: more than tests tell apart.
+    slope = abs(one.start) / 10 / seconds
+    condition = compared(scene.alert.expr)
+    if condition is not None and not downward(condition):
+        slope = -slope
+    return replace(one, start=one.start - slope * seconds, per_second=slope)
 
 
 def _apart(alert: Alert, platform: Platform, left: Expr, right: Expr) -> Scene | None:

@@ -19,6 +19,7 @@ from rules.expand import FUNCTIONS
 from rules.output import Files
 from rules.proof import Proof
 from rules.read_back import (
+    AlertTest,
     DrawnPanel,
     Rule,
     WrittenPage,
@@ -79,16 +80,16 @@ def every_alert_has_unit_tests(files: Files) -> Proof:
     """For each alert some test expects that it fires, and some that it does not."""
     alerts, tests = alerts_in(files), tests_in(files)
     names = {rule.name for rule in alerts}
-    fires = {test.alert for test in tests if test.fires}
-    quiet = {test.alert for test in tests if not test.fires}
-    objections = [
-        f"{rule.place}: no unit test sees it fire" for rule in alerts if rule.name not in fires
-    ]
-    objections += [
-        f"{rule.place}: no unit test sees it quiet"
-        for rule in alerts
-        if rule.name not in quiet and not _always_fires(rule)
-    ]
+    by_name: dict[str, list[AlertTest]] = {}
+    for test in tests:
+        by_name.setdefault(test.alert, []).append(test)
+    objections = []
+    for rule in alerts:
+        seen = {test.fires for test in by_name.get(rule.name, ()) if test.is_of(rule)}
+        if True not in seen:
+            objections.append(f"{rule.place}: no unit test sees it fire")
+        if False not in seen and not _always_fires(rule):
+            objections.append(f"{rule.place}: no unit test sees it quiet")
     objections += [
         f"{test.path}: tests {test.alert}, which is no alert"
         for test in tests

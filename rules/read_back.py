@@ -19,6 +19,8 @@ from rules.output import Files
 # Grafana's variables, as something that PromQL can be read with.
 _VARIABLES = {"$__rate_interval": "1m", "$__range": "1h"}
 _CHOSEN = re.compile(r',?target=~"\$service"')
+_FIRING = re.compile(r"ALERTS\{(.*)\}")
+_EQUAL = re.compile(r'(\w+)="([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,17 @@ class DrawnPanel:
 
 @dataclass(frozen=True)
 class AlertTest:
-    """What a unit test expects of an alert at a time."""
+    """What a unit test expects of an alert at a time; `labels` tell it from its namesakes."""
 
     path: str
     alert: str
     at: str
     fires: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def is_of(self, rule: Rule) -> bool:
+        """Whether it is about this alert."""
+        return self.alert == rule.name and self.labels.items() <= rule.labels.items()
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,11 @@ def panels_in(files: Files) -> list[DrawnPanel]:
 def tests_in(files: Files) -> list[AlertTest]:
     """What every unit test expects of every alert."""
     return [
-        AlertTest(path, one["alertname"], one["eval_time"], fires=bool(one.get("exp_alerts")))
+        found
         for path, text in files.items()
         if path.endswith(".test.yml")
         for test in _yaml(text)["tests"]
-        for one in test.get("alert_rule_test", ())
+        for found in _tests(path, test)
     ]
 
 
@@ -122,6 +129,20 @@ def pages_in(files: Files) -> dict[str, WrittenPage]:
         for path, text in files.items()
         if path.startswith(f"{runbooks.FOLDER}/") and PurePosixPath(path).stem != INDEX
     }
+
+
+def _tests(path: str, test: dict[str, Any]) -> Iterator[AlertTest]:
+    for one in test.get("alert_rule_test", ()):
+        fires = bool(one.get("exp_alerts"))
+        yield AlertTest(path, one["alertname"], one["eval_time"], fires=fires)
+    # Of alerts that share a name, each is asked for by its labels.
+    for one in test.get("promql_expr_test", ()):
+        asked = _FIRING.fullmatch(one["expr"])
+        if asked is not None:
+            labels = dict(_EQUAL.findall(asked[1]))
+            name, fires = labels.pop("alertname"), bool(one.get("exp_samples"))
+            labels.pop("alertstate")
+            yield AlertTest(path, name, one["eval_time"], fires=fires, labels=labels)
 
 
 def _yaml(text: str) -> Any:

@@ -170,6 +170,14 @@ def lets_pass(matcher: Matcher, value: str) -> bool:
             return re.fullmatch(matcher.value, value) is None
 
 
+def excluded_value(matcher: Matcher) -> str | None:
+    """A value that only this matcher keeps out, None if it names none."""
+    if matcher.match is Match.NOT_EQUAL:
+        return matcher.value
+    value = _sample(matcher.value)
+    return value if matcher.match is Match.NOT_REGEX and not lets_pass(matcher, value) else None
+
+
 def _sample(pattern: str) -> str:
     """A text that simple regular expressions match: their first alternative, with 0 for a dot."""
     first = pattern.strip("()").split("|")[0].replace(r"\.", _DOT)

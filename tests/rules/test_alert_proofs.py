@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from model.load import load
 from model.platform import Platform
@@ -232,6 +233,27 @@ def test_an_alert_without_tests_is_found_twice() -> None:
     assert said == [
         f"{DATABASES}: DatabaseSlow: no unit test sees it fire",
         f"{DATABASES}: DatabaseSlow: no unit test sees it quiet",
+    ]
+
+
+def test_of_alerts_that_share_a_name_each_needs_tests_of_its_own() -> None:
+    rules = [
+        {"alert": "DataLossRisk", "expr": "up < 1", "labels": {"severity": "error", "cause": cause}}
+        for cause in ("disk", "backup")
+    ]
+    asked = 'ALERTS{alertname="DataLossRisk",alertstate="firing",cause="disk",severity="error"}'
+    tests = [
+        {"expr": asked, "eval_time": "1m", "exp_samples": seen}
+        for seen in ([], [{"labels": asked, "value": 1}])
+    ]
+    files = {
+        "rules/generated/g.rules.yml": yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}),
+        "rules/generated/g.test.yml": yaml.safe_dump({"tests": [{"promql_expr_test": tests}]}),
+    }
+    said = every_alert_has_unit_tests(files).objections
+    assert said == [
+        "rules/generated/g.rules.yml: DataLossRisk: no unit test sees it fire",
+        "rules/generated/g.rules.yml: DataLossRisk: no unit test sees it quiet",
     ]
 
 
