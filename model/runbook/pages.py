@@ -98,7 +98,14 @@ def _importance(severity: Severity) -> Line:
 def _conditions(alerts: list[Alert], platform: Platform) -> Iterator[Block]:
     for text in dict.fromkeys(_text(alert.expr, platform) for alert in alerts):
         yield Code(text)
-    yield Table(_FIGURES, tuple(_unique(_figures(alert, platform) for alert in alerts)))
+    # What shares a name is told apart by its labels.
+    heading = (*_FIGURES, "Labels") if any(alert.labels for alert in alerts) else _FIGURES
+    rows = ((*_figures(alert, platform), _labels(alert))[: len(heading)] for alert in alerts)
+    yield Table(heading, tuple(_unique(rows)))
+
+
+def _labels(alert: Alert) -> Line:
+    return code(", ".join(f"{name}={value}" for name, value in alert.labels.items()) or NONE)
 
 
 def _figures(alert: Alert, platform: Platform) -> tuple[Line, ...]:

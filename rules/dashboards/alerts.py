@@ -55,11 +55,18 @@ def condition_panel(alert: Alert, platform: Platform, title: str) -> Panel:
 
 def _sections(platform: Platform) -> Iterator[Section]:
     for group, alerts in groups(platform).items():
-        panels = [condition_panel(alert, platform, alert.name) for alert in alerts]
+        panels = [condition_panel(alert, platform, _title(alert, platform)) for alert in alerts]
         yield Section(evenly(panels), _HEIGHT, group)
     if rules := escalation_rules(platform):
         panels = [_panel(of_escalation(rule), platform, rule.name) for rule in rules]
         yield Section(evenly(panels), _HEIGHT, GROUP)
+
+
+def _title(alert: Alert, platform: Platform) -> str:
+    """Its name; with what tells it from others where it shares that."""
+    name, *told = alert.key
+    alone = sum(other.name == name for other in platform.alerts) == 1
+    return name if alone else f"{name} ({', '.join(told)})"
 
 
 def _panel(condition: Condition, platform: Platform, title: str) -> Panel:

@@ -20,6 +20,7 @@ ALERT = """alerts=(
             name="ServiceDown",
             group="services",
             expr=observed(metrics.PROBE_SUCCESS, kind="http") < "0.5",
+            for_=seconds(10),
             severity="critical",
             summary="{{ $labels.target }} is down",
             description="<script>alert(1)</script>",

@@ -310,3 +310,51 @@ def test_a_threshold_that_differs_in_one_place_is_found(
     path: str, old: str, new: str, said: str
 ) -> None:
     assert said in objections(thresholds_agree, spoilt(path, old, new))
+
+
+# --- alerts that share a name -------------------------------------------------------------------
+
+
+@pytest.fixture
+def namesakes(tmp_path: Path) -> tuple[Platform, Files]:
+    """Two alerts of one name on one metric, which differ in a label and in their threshold."""
+    text = (HERE / "tiny_config.py").read_text()
+    start = text.index('        Alert(\n            name="DatabaseSlow"')
+    end = text.index('        Alert(\n            name="Watchdog"')
+    other = (
+        text[start:end]
+        .replace("> 1,", '> "1.5",')
+        .replace('severity="info"', 'severity="info",\n            labels={"cause": "worse"}')
+    )
+    file = tmp_path / "config.py"
+    file.write_text(text[:end] + other + text[end:])
+    return compiled(file)
+
+
+@pytest.mark.parametrize("judge", PROOFS)
+def test_alerts_that_share_a_name_are_judged_each(
+    judge: Judge, namesakes: tuple[Platform, Files]
+) -> None:
+    assert judge(*namesakes).objections == []
+
+
+def test_alerts_that_share_a_name_have_one_page_and_a_panel_each(
+    namesakes: tuple[Platform, Files],
+) -> None:
+    _, files = namesakes
+    page = files["docs/alerts/DatabaseSlow.md"]
+    assert "| info | none | `> 1` | 1m | 0s | `none` |" in page
+    assert "| info | none | `> 1.5` | 1m | 0s | `cause=worse` |" in page
+    titles = [panel["title"] for panel in json.loads(files[ALERTS])["panels"]]
+    assert "DatabaseSlow (severity=info)" in titles
+    assert "DatabaseSlow (cause=worse, severity=info)" in titles
+
+
+def test_a_threshold_of_one_that_shares_its_name_is_not_the_others(
+    namesakes: tuple[Platform, Files],
+) -> None:
+    platform, files = namesakes
+    doctored = {**files, DATABASES: files[DATABASES].replace(" > 1.5", " > 1.6")}
+    said = objections(thresholds_agree, (platform, doctored))
+    assert "DatabaseSlow: no panel draws" in said
+    assert "docs/alerts/DatabaseSlow.md: has no row for" in said

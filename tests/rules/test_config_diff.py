@@ -151,9 +151,8 @@ def test_a_threshold_that_moved(repository: Repository) -> None:
 
 
 def test_a_time_that_moved(repository: Repository) -> None:
-    old = 'severity="critical",\n            inhibits'
-    told = repository.told((old, f"for_=minutes(2),\n            {old}"))
-    assert "DatabaseDown (critical) for: 0s -> 2m" in told
+    told = repository.told(("for_=seconds(0)", "for_=minutes(2)"))
+    assert "ServiceDown (critical) for: 0s -> 2m" in told
 
 
 def test_another_condition(repository: Repository) -> None:
