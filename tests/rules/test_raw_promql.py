@@ -198,7 +198,7 @@ def test_a_mistake_in_raw_promql_is_told(text: str, mistake: str) -> None:
         ('count_values by (target) ("state", pg_up) > 1', {"target", "state"}),
         ("sum by (component) (rate(monitoring_errors_total[20s])) > 0.1", {"component"}),
         ("max_over_time(monitoring_probes_in_flight[5s]) > 9", {"job", "instance"}),
-        ("predict_linear(process_resident_memory_bytes[1h], 3600) > 1e9", {"job", "instance", "service"}),
+        ("predict_linear(process_open_fds[1h], 3600) > 1e9", {"job", "instance", "service"}),
         ("max_over_time((sum by (target) (pg_up))[10m:1m]) < 1", {"target"}),
         (f"histogram_quantile(0.9, sum by (target, le) (rate({BUCKETS}[5m]))) > 1", {"target"}),
         ('absent(pg_up{target="postgresql",job=~"m.*"})', {"target"}),
