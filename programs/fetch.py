@@ -11,15 +11,19 @@ from pathlib import Path
 from programs import cache
 from programs.errors import FetchError
 from programs.process import tied
-from programs.relocate import PROGRAM_DIRECTORIES, strip_privileges, write_launchers
+from programs.relocate import (
+    LAUNCHERS,
+    PROGRAM_DIRECTORIES,
+    ROOT,
+    strip_privileges,
+    write_launchers,
+)
 from programs.sources import distribution, own_archive
 from programs.system import System
 
 _TOOLS = ("apt-get", "dpkg", "setpriv")
 # A C library other than the one of the system's loader crashes whatever loads it.
 _LOADER_PACKAGES = ("libc6_", "libc-bin_", "libc6-")
-_ROOT = "root"
-_LAUNCHERS = "launchers"
 
 # The system's own configuration is read before this one: proxies and credentials stay valid, its
 # hooks, which may clean the system's caches, do not run.
@@ -62,11 +66,11 @@ class Unpacked:
     @property
     def root(self) -> Path:
         """Stands for / in the packages' own paths."""
-        return self.directory / _ROOT
+        return self.directory / ROOT
 
     def directories(self) -> list[Path]:
         """Where its programs lie; Postgres' newest version first."""
-        launchers = self.directory / _LAUNCHERS
+        launchers = self.directory / LAUNCHERS
         return [
             path
             for pattern in PROGRAM_DIRECTORIES
@@ -147,8 +151,8 @@ class _Fetch:
             raise FetchError(_reason(update.stdout) or _reason(install.stdout) or "apt-get failed")
         self._unpack(sorted((work / "archives").glob("*.deb")))
         shutil.rmtree(work)
-        strip_privileges(self.target / _ROOT)
-        write_launchers(self.target / _ROOT, self.target / _LAUNCHERS)
+        strip_privileges(self.target / ROOT)
+        write_launchers(self.target / ROOT, self.target / LAUNCHERS)
 
     def _prepare(self, work: Path) -> None:
         for name in ("sources", "preferences", "state", "lists/partial", "archives/partial", "log"):
@@ -161,7 +165,7 @@ class _Fetch:
         return self._call("apt-get", "-q", "-c", str(configuration), *arguments)
 
     def _unpack(self, archives: Sequence[Path]) -> None:
-        root = self.target / _ROOT
+        root = self.target / ROOT
         root.mkdir()
         root.chmod(0o755)
         for archive in archives:

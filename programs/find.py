@@ -9,6 +9,7 @@ from pathlib import Path
 
 from programs.errors import FetchError, MissingProgramError
 from programs.fetch import by_version, cached, fetch
+from programs.relocate import behind
 from programs.sources import distribution
 from programs.system import System
 from programs.table import PROGRAMS, Program
@@ -42,6 +43,19 @@ def version(path: Path) -> str:
         said = result.stdout.strip().partition("\n")[0]
         raise MissingProgramError(f"{path} --version ends with {result.returncode}: {said}")
     return number[0]
+
+
+def identity(path: Path) -> str | None:
+    """What tells a program from every other one and from other versions of itself.
+
+    None for a script that is not ours: what it runs may change while it stays the same.
+    """
+    file = behind(path.resolve())
+    with file.open("rb") as opened:
+        if opened.read(2) == b"#!":
+            return None
+    status = file.stat()
+    return f"{file} {status.st_size} {status.st_mtime_ns}"
 
 
 def _named(program: Program, system: System) -> Path | None:

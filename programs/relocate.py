@@ -7,6 +7,8 @@ from pathlib import Path
 
 from programs import cache
 
+# The two halves of what was fetched: the packages as they are, and what runs them.
+ROOT, LAUNCHERS = "root", "launchers"
 PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/postgresql/*/bin")
 _LIBRARY_DIRECTORIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
 
@@ -50,6 +52,15 @@ def write_launchers(root: Path, launchers: Path) -> None:
             )
         )
         launcher.chmod(0o755)
+
+
+def behind(launcher: Path) -> Path:
+    """The program that one of our launchers runs; the path itself where it is none of them."""
+    for above in launcher.parents:
+        if above.name == LAUNCHERS:
+            program = above.parent / ROOT / launcher.relative_to(above)
+            return program if program.is_file() else launcher
+    return launcher
 
 
 def _redirect_share(program: Path) -> bool:

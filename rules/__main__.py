@@ -15,6 +15,7 @@ from model.platform import Platform
 from rules.compile import compile_files
 from rules.diff import diff
 from rules.explain import UnknownAlertError, explain
+from rules.memory import Memory
 from rules.mutate.command import mutate
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
@@ -111,7 +112,7 @@ def _compile() -> tuple[Platform, Files]:
 
 def _prove(platform: Platform, files: Files) -> bool:
     try:
-        proofs = prove(platform, files)
+        proofs = prove(platform, files, memory=Memory.of_this_user())
     except MissingProgramError as error:
         _fail(str(error))
     for proof in proofs:

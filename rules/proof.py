@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,15 +25,27 @@ class Proof:
 
 def run(claim: str, command: list[str], directory: Path) -> Proof:
     """A proof that a program finds nothing wrong."""
-    done = call(command, directory)
+    return Proof(claim, objections(call(command, directory), directory))
+
+
+def objections(done: subprocess.CompletedProcess[str], directory: Path) -> list[str]:
+    """What a program has found wrong; paths below the directory are shortened."""
     if done.returncode == 0:
-        return Proof(claim)
+        return []
     lines = (done.stdout + done.stderr).replace(f"{directory}/", "").strip().splitlines()
-    return Proof(claim, lines[:_LONGEST] or [f"exit code {done.returncode}"])
+    return lines[:_LONGEST] or [f"exit code {done.returncode}"]
 
 
-def call(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in a directory and wait for it."""
+def call(
+    command: list[str], directory: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a directory, with another environment if one is given, and wait for it."""
     return subprocess.run(
-        command, cwd=directory, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )

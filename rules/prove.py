@@ -19,6 +19,7 @@ from model.platform import Platform
 from programs import MissingProgramError, find
 from rules import routing, scrape
 from rules.lint_routes import nothing_is_amiss
+from rules.memory import Memory
 from rules.output import Files
 from rules.proof import Proof, run
 from rules.prove_alerts import (
@@ -30,17 +31,22 @@ from rules.prove_alerts import (
 from rules.prove_messages import templates_exist, templates_render
 from rules.prove_names import labels_exist, metrics_exist
 from rules.prove_routes import agrees_with_amtool, everybody_is_told, inhibitions_are_sound
+from rules.prove_unit_tests import unit_tests_pass
 
 _PARALLEL = 2
 
 
-def prove(platform: Platform, files: Files, *, thorough: bool = False) -> list[Proof]:
+def prove(
+    platform: Platform, files: Files, *, thorough: bool = False, memory: Memory | None = None
+) -> list[Proof]:
     """Run every proof. Raises MissingProgramError where promtool or amtool cannot be had.
 
+    `memory` knows which unit tests have passed before; without one all are run.
     `thorough` asks amtool about every label set instead of one for each way that they go.
     """
     routes, config = files[routing.PATH], Path(routing.PATH)
     messages = {path: text for path, text in files.items() if path.endswith(".tmpl")}
+    memory = memory or Memory(None)
     promtool, amtool = str(find("promtool")), str(find("amtool"))
     with tempfile.TemporaryDirectory(prefix="rules-") as directory:
         root = Path(directory)
@@ -56,7 +62,7 @@ def prove(platform: Platform, files: Files, *, thorough: bool = False) -> list[P
             lambda: thresholds_agree(platform, files),
             lambda: _secrets_are_absent(files),
             lambda: _rules_load(promtool, root, files),
-            lambda: _unit_tests_pass(promtool, root, platform, files),
+            lambda: unit_tests_pass(Path(promtool), root, files, _alerts(platform), memory),
             lambda: _prometheus_loads(promtool, root),
             lambda: _alertmanager_loads(amtool, root),
             lambda: everybody_is_told(platform, routes),
@@ -109,17 +115,6 @@ def _rules_load(promtool: str, root: Path, files: Files) -> Proof:
         f"promtool check rules: {len(found)} files",
         [promtool, "check", "rules", "--lint=all", "--lint-fatal", *found],
         root,
-    )
-
-
-def _unit_tests_pass(promtool: str, root: Path, platform: Platform, files: Files) -> Proof:
-    tests = {path: text for path, text in files.items() if path.endswith(".test.yml")}
-    found = [Path(path).name for path in tests]
-    count = sum(text.count("eval_time:") for text in tests.values())
-    return run(
-        f"promtool test rules: {count} tests of {_alerts(platform)} alerts",
-        [promtool, "test", "rules", *found],
-        root / "rules/generated",
     )
 
 
