@@ -22,7 +22,8 @@ import aiohttp
 
 from demo import payments
 from demo.api import Api
-from demo.external import serving
+from demo.external import External, serving
+from demo.gateway import Gateway, listening
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
 from model.load import load
@@ -56,6 +57,9 @@ class Stack:
     config: Path
     platform: Platform
     simulated: SimulatedPlatform
+    external: External
+    # Only in a hurried stack.
+    gateway: Gateway | None
     sinks: Sinks
     postgres: Postgres
     redis: Redis
@@ -85,11 +89,12 @@ def quiet(_what: str, _seconds: float) -> None:
 
 @asynccontextmanager
 async def running(
-    report: Report = quiet, config: Path = ROOT / "config.py"
+    report: Report = quiet, config: Path = ROOT / "config.py", *, hurry: bool = False
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
-    `report` is told of each part that is up, and how many seconds it took. Raises StackError,
+    `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
+    of its alerts short, as demo/hurry.py says, and adds a TLS port. Raises StackError,
     programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
@@ -100,6 +105,7 @@ async def running(
             names = [service.name for service in base.services if service.name != base.own_service]
             simulated = await cleanup.enter_async_context(SimulatedPlatform(names))
             external = await cleanup.enter_async_context(serving(base.external))
+            gateway = await cleanup.enter_async_context(listening(directory)) if hurry else None
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
         servers = _servers(directory, compiled)
@@ -116,13 +122,13 @@ async def running(
         cleanup.callback(trickle.cancel)
         port = free_port()
         addresses = _addresses(
-            directory, port, _targets(base, simulated, external, redis), sinks, base
+            directory, port, _targets(base, simulated, external.urls, redis), sinks, base
         )
         addresses |= {
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
-        overlay = _write_overlay(directory, config, addresses)
+        overlay = _write_overlay(directory, config, addresses, gateway)
         with _timed(report, "rules compiled, proved and loaded"):
             await compile_rules(overlay, compiled)
             alertmanager.reload()
@@ -141,6 +147,8 @@ async def running(
             config=overlay,
             platform=load(overlay),
             simulated=simulated,
+            external=external,
+            gateway=gateway,
             sinks=sinks,
             postgres=postgres,
             redis=redis,
@@ -198,15 +206,20 @@ def _addresses(
     }
 
 
-def _write_overlay(directory: Path, config: Path, addresses: dict[str, object]) -> Path:
+def _write_overlay(
+    directory: Path, config: Path, addresses: dict[str, object], gateway: Gateway | None
+) -> Path:
     path, overlay = directory / "addresses.json", directory / "config.py"
     path.write_text(json.dumps(addresses, indent=2), encoding="utf-8")
-    overlay.write_text(
-        "from pathlib import Path\n\n"
-        "from model.overlay import overlaid\n\n"
-        f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))\n",
-        encoding="utf-8",
-    )
+    lines = [
+        "from pathlib import Path\n",
+        "from demo.hurry import hurried",
+        "from model.overlay import overlaid\n",
+        f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))",
+    ]
+    if gateway is not None:
+        lines.append(f"CONFIG = hurried(CONFIG, {gateway.url!r}, Path({str(gateway.ca_file)!r}))")
+    overlay.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return overlay
 
 
