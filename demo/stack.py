@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -41,6 +42,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
+# Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
+# takes no disk.
+_POSTGRES_SETTINGS = MappingProxyType(
+    {"archive_mode": "on", "archive_command": "/bin/true", "wal_init_zero": "off"}
+)
 
 Report = Callable[[str, float], None]
 
@@ -174,7 +180,7 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
     return (
-        Postgres(),
+        Postgres(settings=_POSTGRES_SETTINGS),
         Redis(directory / "redis"),
         Alertmanager(directory / "alertmanager", alertmanager_yml),
         Prometheus(directory / "prometheus", prometheus_yml),

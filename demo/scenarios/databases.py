@@ -82,19 +82,21 @@ SCENARIOS = (
         done="a migration renames the column payments.amount to total",
         undone="the migration is rolled back",
         means=_renamed,
+        # While it cannot be read what is paid, nothing can be told of it.
+        stage=Stage.REDIS_IS_DOWN,
     ),
     Scenario(
         fires={"DatabaseDown": {"target": _POSTGRES}},
         done="Postgres is stopped",
         undone="Postgres is started",
         means=_postgres_stopped,
-        stage=Stage.STORES_ARE_DOWN,
+        stage=Stage.POSTGRES_IS_DOWN,
     ),
     Scenario(
         fires={"RedisDown": {"target": _REDIS}},
         done="Redis hangs: SIGSTOP",
         undone="Redis goes on: SIGCONT",
         means=_redis_hangs,
-        stage=Stage.STORES_ARE_DOWN,
+        stage=Stage.REDIS_IS_DOWN,
     ),
 )

@@ -17,8 +17,9 @@ class Stage(IntEnum):
     """Scenarios of one stage disturb each other in nothing; those of two might."""
 
     ALL_PARTS_RUN = 1
-    STORES_ARE_DOWN = 2
-    EXPORTER_IS_DOWN = 3
+    REDIS_IS_DOWN = 2
+    POSTGRES_IS_DOWN = 3
+    EXPORTER_IS_DOWN = 4
 
 
 @dataclass(frozen=True)
