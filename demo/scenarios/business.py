@@ -24,8 +24,8 @@ _QUEUES = (
 async def _refunded(stack: Stack) -> AsyncIterator[None]:
     added = await _ids(
         stack,
-        "INSERT INTO payments (status, amount) "
-        f"SELECT 'refunded', 49.99 FROM generate_series(1, {_REFUNDED}) RETURNING id",  # noqa: S608 - constants of ours
+        "INSERT INTO payments (status, amount) "  # noqa: S608 - constants of ours
+        f"SELECT 'refunded', 49.99 FROM generate_series(1, {_REFUNDED}) RETURNING id",
     )
     try:
         yield
@@ -38,7 +38,7 @@ async def _failed(stack: Stack) -> AsyncIterator[None]:
     failed = await _ids(
         stack,
         "UPDATE payments SET status = 'failed' WHERE status = 'completed' AND id % 3 > 0 "
-        "AND created_at > now() - interval '2 hours' RETURNING id",  # noqa: S608 - constants of ours
+        "AND created_at > now() - interval '2 hours' RETURNING id",
     )
     try:
         yield

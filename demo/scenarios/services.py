@@ -11,8 +11,8 @@ from demo.scenarios.scenario import Scenario
 from demo.stack import Stack
 from model import names
 
-_DOWN, _DEGRADED, _SILENT = "payment-service", "search-service", "notification-service"
-_LOST = names.NOTIFICATION_QUEUE_DEPTH
+_DOWN, _DEGRADED, _SILENT = "payment-service", "search-service", "minting-service"
+_LOST = names.MINTS_FAILED
 _PROVIDER = "stripe-status"
 _EXPIRED_SINCE = timedelta(days=1)
 
