@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 KEEP ?=
 ROUNDS ?=
 SERVICE ?= payment-service
+SCENARIO ?=
 QUICK ?=
 SECONDS ?=
 PYTEST_ARGS ?=
@@ -24,9 +25,9 @@ help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (KEEP=1 leaves it running, ROUNDS=20 measures)
+demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (SCENARIO=<alert> makes another fire, KEEP=1 leaves it running, ROUNDS=20 measures)
 	@$(BIN)/python -m programs
-	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 run: $(VENV)/runtime.stamp ## Run the exporter (settings from the environment, port 3017)
 	@exec $(BIN)/python -m exporter serve

@@ -20,8 +20,13 @@ from demo.scenario import (
     break_and_repair,
     one_failed_probe,
 )
-from demo.stack import Stack, StackError, running
+from demo.scenarios.play import play
+from demo.scenarios.scenario import Scenario
+from demo.scenarios.table import UnknownScenarioError, scenario_of
+from demo.stack import ROOT, Stack, StackError, running
 from model.declared import ConfigError
+from model.durations import prometheus
+from model.load import load
 from programs import MissingProgramError, ServerError
 
 _PR_SET_PDEATHSIG = 1
@@ -30,19 +35,33 @@ _COLUMNS = 2
 _P95_GOAL, _WORST_GOAL = 30.0, 45.0
 # Longer than a page for a real fault has ever to take: silence by then is silence.
 _QUIET_SECONDS = 45.0
+_FAILURES = (
+    ConfigError,
+    MissingProgramError,
+    ServerError,
+    StackError,
+    TimeoutError,
+    UnknownScenarioError,
+)
 
 
 @click.command()
 @click.option("--service", default="payment-service", show_default=True, help="What to break.")
 @click.option("--keep", is_flag=True, help="Leave it running until Ctrl-C, and say what to open.")
 @click.option("--rounds", type=click.IntRange(0), default=0, help="Measure so many breaks.")
-def main(service: str, *, keep: bool, rounds: int) -> None:
+@click.option("--scenario", metavar="ALERT", help="Make this alert fire instead.")
+def main(service: str, *, keep: bool, rounds: int, scenario: str | None) -> None:
     """Watch 21 services, break one, and follow the alert to the page and back."""
     _die_with_parent()
     try:
+        work = (
+            _demo(service, keep=keep, rounds=rounds)
+            if scenario is None
+            else _scene(scenario_of(scenario), scenario, keep=keep)
+        )
         with asyncio.Runner() as runner:
-            code = runner.run(_interruptible(_demo(service, keep=keep, rounds=rounds)))
-    except (ConfigError, MissingProgramError, ServerError, StackError, TimeoutError) as error:
+            code = runner.run(_interruptible(work))
+    except _FAILURES as error:
         click.echo(f"demo: {error}", err=True)
         code = 1
     sys.exit(code)
@@ -73,10 +92,31 @@ async def _demo(service: str, *, keep: bool, rounds: int) -> int:
         _addresses(stack)
         code = await (_measure(stack, rounds) if rounds else _show(stack, service))
         if keep:
-            _headline("Still running; Ctrl-C stops it")
-            _addresses(stack)
-            await asyncio.Event().wait()
+            await _stay(stack)
     return code
+
+
+async def _scene(scenario: Scenario, name: str, *, keep: bool) -> int:
+    _headline("Starting the platform, the exporter, Prometheus, Alertmanager and the sinks")
+    declared = next(one for one in load(ROOT / "config.py").alerts if one.name == name)
+    async with running(_report, hurry=True) as stack:
+        _addresses(stack)
+        _headline(f"{name}, when this has been true for {prometheus(declared.for_)}")
+        click.echo(f"  {declared.expr}")
+        hurried = next(one for one in stack.platform.alerts if one.name == name)
+        if hurried.for_ < declared.for_:
+            click.echo(f"  here, where nobody wants to wait, for {prometheus(hurried.for_)}")
+        click.echo()
+        await play(stack, scenario, name, _tell)
+        if keep:
+            await _stay(stack)
+    return 0
+
+
+async def _stay(stack: Stack) -> None:
+    _headline("Still running; Ctrl-C stops it")
+    _addresses(stack)
+    await asyncio.Event().wait()
 
 
 async def _show(stack: Stack, service: str) -> int:
@@ -157,7 +197,9 @@ def _addresses(stack: Stack) -> None:
 
 _COLORS = {
     "broken": "red",
+    "done": "red",
     "repaired": "green",
+    "undone": "green",
     "pagerduty": "cyan",
     "slack": "cyan",
     "email": "cyan",

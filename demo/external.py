@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -15,9 +16,27 @@ _HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class External:
+    """The pages that stand for others', and where each is."""
+
+    urls: Mapping[str, str]
+    documents: dict[str, dict[str, Any]]
+
+    def break_down(self, target: JsonTarget) -> None:
+        """Say that it is down. ValueError if the target's document has no word for that."""
+        if target.state is None or not target.state.down:
+            raise ValueError(f"{target.name} has no word for being down")
+        _put(self.documents[target.name], path_steps(target.state.path), target.state.down[0])
+
+    def repair(self, target: JsonTarget) -> None:
+        """Say again that all is well."""
+        self.documents[target.name] = document(target)
+
+
 @asynccontextmanager
-async def serving(targets: Sequence[JsonTarget]) -> AsyncIterator[Mapping[str, str]]:
-    """The URLs, by name, of documents in which all is well. OSError if no port is free."""
+async def serving(targets: Sequence[JsonTarget]) -> AsyncIterator[External]:
+    """Serve documents in which all is well. OSError if no port is free."""
     documents = {target.name: document(target) for target in targets}
 
     async def answer(request: web.BaseRequest) -> web.Response:
@@ -34,7 +53,7 @@ async def serving(targets: Sequence[JsonTarget]) -> AsyncIterator[Mapping[str, s
         site = web.TCPSite(runner, _HOST, 0)
         await site.start()
         _, port, *_ = runner.addresses[0]
-        yield {name: f"http://{_HOST}:{port}/{name}" for name in documents}
+        yield External({name: f"http://{_HOST}:{port}/{name}" for name in documents}, documents)
     finally:
         await runner.cleanup()
 

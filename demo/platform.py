@@ -71,6 +71,7 @@ EXTRAS: Mapping[str, tuple[Extra, ...]] = MappingProxyType(
             Extra(names.MINTS, lambda served: served // 8),
             Extra(names.MINTS_FAILED, lambda served: served // 1600),
         ),
+        "order-service": (Extra(names.QUEUE_DEPTH, lambda served: 8 + served % 15),),
         "notification-service": (
             Extra(names.NOTIFICATION_QUEUE_DEPTH, lambda served: 3 + served % 9),
         ),
@@ -107,6 +108,8 @@ class Traffic(Collector):
         self.served = 0
         # Families that are left out, by their names without `_total`.
         self.lost: frozenset[str] = frozenset()
+        # What comes on top of what each of these metrics would be.
+        self.piled_up: Mapping[str, float] = MappingProxyType({})
         self._due = 0.0
         self._extras = tuple(extras)
         # Every series exists from the start: a rate over a series born at 1 misses that 1.
@@ -161,7 +164,8 @@ class Traffic(Collector):
         for extra in self._extras:
             name = extra.metric.name
             family = families.setdefault(name, _family(extra))
-            family.add_sample(name, dict(extra.labels), extra.value(self.served))
+            value = extra.value(self.served) + self.piled_up.get(name, 0)
+            family.add_sample(name, dict(extra.labels), value)
         yield from families.values()
 
 
@@ -184,7 +188,8 @@ class SimulatedService:
     """One service: a listening socket of its own, `/health`, `/metrics`, and faults.
 
     Faults add up until `repair` clears them all. `crash`, `hang` and `delay` concern every
-    request; `fail`, `degrade` and `fail_once` concern `/health` only, `lose` `/metrics` only.
+    request; `fail`, `degrade` and `fail_once` concern `/health` only, `lose` and `pile_up`
+    `/metrics` only.
     """
 
     def __init__(self, name: str) -> None:
@@ -275,6 +280,12 @@ class SimulatedService:
         """Leave a family out of `/metrics`, as a version of the service that lacks it does."""
         self._traffic.lost |= {metric.name.removesuffix("_total")}
 
+    def pile_up(self, metric: names.Metric, jobs: int) -> None:
+        """Let so many jobs wait on top of those that do. ValueError if it has no such queue."""
+        if metric not in (extra.metric for extra in EXTRAS.get(self.name, ())):
+            raise ValueError(f"{self.name} has no {metric.name}")
+        self._traffic.piled_up = {**self._traffic.piled_up, metric.name: jobs}
+
     async def repair(self) -> None:
         """Clear every fault; after a crash, listen on the same port with counters from zero.
 
@@ -295,6 +306,7 @@ class SimulatedService:
     def _clear_faults(self) -> None:
         self._behaviour = _Behaviour()
         self._traffic.lost = frozenset()
+        self._traffic.piled_up = {}
         if self._hang is not None:
             self._hang.set()
         self._hang = None

@@ -17,12 +17,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
 from demo import payments
 from demo.api import Api
-from demo.external import serving
+from demo.external import External, serving
+from demo.gateway import Gateway, listening
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
 from model.load import load
@@ -35,11 +37,17 @@ from programs import (
     child,
     free_port,
 )
+from rules.compile import compile_files
 
 ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
+# Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
+# takes no disk.
+_POSTGRES_SETTINGS = MappingProxyType(
+    {"archive_mode": "on", "archive_command": "/bin/true", "wal_init_zero": "off"}
+)
 
 Report = Callable[[str, float], None]
 
@@ -56,6 +64,9 @@ class Stack:
     config: Path
     platform: Platform
     simulated: SimulatedPlatform
+    external: External
+    # Only in a hurried stack.
+    gateway: Gateway | None
     sinks: Sinks
     postgres: Postgres
     redis: Redis
@@ -85,11 +96,12 @@ def quiet(_what: str, _seconds: float) -> None:
 
 @asynccontextmanager
 async def running(
-    report: Report = quiet, config: Path = ROOT / "config.py"
+    report: Report = quiet, config: Path = ROOT / "config.py", *, hurry: bool = False
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
-    `report` is told of each part that is up, and how many seconds it took. Raises StackError,
+    `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
+    of its alerts short, as demo/hurry.py says, and adds a TLS port. Raises StackError,
     programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
@@ -100,6 +112,7 @@ async def running(
             names = [service.name for service in base.services if service.name != base.own_service]
             simulated = await cleanup.enter_async_context(SimulatedPlatform(names))
             external = await cleanup.enter_async_context(serving(base.external))
+            gateway = await cleanup.enter_async_context(listening(directory)) if hurry else None
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
         servers = _servers(directory, compiled)
@@ -116,15 +129,15 @@ async def running(
         cleanup.callback(trickle.cancel)
         port = free_port()
         addresses = _addresses(
-            directory, port, _targets(base, simulated, external, redis), sinks, base
+            directory, port, _targets(base, simulated, external.urls, redis), sinks, base
         )
         addresses |= {
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
-        overlay = _write_overlay(directory, config, addresses)
-        with _timed(report, "rules compiled, proved and loaded"):
-            await compile_rules(overlay, compiled)
+        overlay = _write_overlay(directory, config, addresses, gateway)
+        with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
+            await (_write_rules if hurry else compile_rules)(overlay, compiled)
             alertmanager.reload()
             prometheus.reload()
         exporter = child(
@@ -141,6 +154,8 @@ async def running(
             config=overlay,
             platform=load(overlay),
             simulated=simulated,
+            external=external,
+            gateway=gateway,
             sinks=sinks,
             postgres=postgres,
             redis=redis,
@@ -166,7 +181,7 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
     return (
-        Postgres(),
+        Postgres(settings=_POSTGRES_SETTINGS),
         Redis(directory / "redis"),
         Alertmanager(directory / "alertmanager", alertmanager_yml),
         Prometheus(directory / "prometheus", prometheus_yml),
@@ -198,15 +213,20 @@ def _addresses(
     }
 
 
-def _write_overlay(directory: Path, config: Path, addresses: dict[str, object]) -> Path:
+def _write_overlay(
+    directory: Path, config: Path, addresses: dict[str, object], gateway: Gateway | None
+) -> Path:
     path, overlay = directory / "addresses.json", directory / "config.py"
     path.write_text(json.dumps(addresses, indent=2), encoding="utf-8")
-    overlay.write_text(
-        "from pathlib import Path\n\n"
-        "from model.overlay import overlaid\n\n"
-        f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))\n",
-        encoding="utf-8",
-    )
+    lines = [
+        "from pathlib import Path\n",
+        "from demo.hurry import hurried",
+        "from model.overlay import overlaid\n",
+        f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))",
+    ]
+    if gateway is not None:
+        lines.append(f"CONFIG = hurried(CONFIG, {gateway.url!r}, Path({str(gateway.ca_file)!r}))")
+    overlay.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return overlay
 
 
@@ -225,6 +245,15 @@ async def compile_rules(config: Path, output: Path) -> None:
     printed, _ = await process.communicate()
     if process.returncode != 0:
         raise StackError(f"the rules do not compile:\n{printed.decode(errors='replace')}")
+
+
+async def _write_rules(config: Path, output: Path) -> None:
+    """As compile_rules, without proving once more what `make check` proves: only times differ."""
+    files = await asyncio.to_thread(lambda: compile_files(load(config)))
+    for path, text in files.items():
+        written = output / path
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(text, encoding="utf-8")
 
 
 def _exporter_environment(

@@ -84,6 +84,10 @@ class TestMisuse:
         with pytest.raises(ValueError, match="negative"):
             service.delay(-1)
 
+    async def test_a_queue_that_a_service_does_not_have_cannot_grow(self) -> None:
+        with pytest.raises(ValueError, match="auth-service has no queue_size"):
+            SimulatedService("auth-service").pile_up(names.QUEUE_SIZE, 10)
+
     async def test_a_taken_port_is_named_in_the_error(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

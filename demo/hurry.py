@@ -1,0 +1,65 @@
+"""A platform whose alerts wait seconds instead of minutes; expressions and thresholds stay."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from model import TcpService, seconds
+from model.alerts import Alert
+from model.declared import Declared
+from model.people import Severity
+from model.platform import Platform
+from model.targets import Target
+
+D = TypeVar("D", bound=Declared)
+
+GATEWAY = "tls-gateway"
+
+# A probe keeps a second and more in which to be slow, and a retry still fits between two scrapes.
+_PROBE = {"interval": seconds(3), "timeout": seconds(2), "retry_interval": seconds(1)}
+_ALERT = {"for_": seconds(6), "keep_firing_for": seconds(4)}
+_SEVERITY = {"group_wait": seconds(1), "group_interval": seconds(5)}
+_WATCHED = {
+    "scrape_interval": seconds(3),
+    "evaluation_interval": seconds(2),
+    "services_scrape_interval": seconds(5),
+}
+
+
+def hurried(platform: Platform, gateway: str, ca_file: Path) -> Platform:
+    """The platform with each time at most as long as above, and a TLS port besides.
+
+    `gateway` is that port's URL, `ca_file` who has signed its certificate: nothing else in the demo
+    has one that could expire.
+    """
+    tls = TcpService(name=GATEWAY, url=gateway, ca_file=ca_file)
+    kinds = ("services", "postgres", "redis", "sql", "external")
+    return platform.model_copy(
+        update={
+            **{kind: tuple(map(_probed, getattr(platform, kind))) for kind in kinds},
+            "tcp": tuple(map(_probed, (*platform.tcp, tls))),
+            "alerts": tuple(map(_alert, platform.alerts)),
+            "severities": tuple(map(_severity, platform.severities)),
+            "watched_by": _at_most(platform.watched_by, _WATCHED),
+        }
+    )
+
+
+def _probed(target: Target) -> Target:
+    return _at_most(target, _PROBE)
+
+
+def _alert(alert: Alert) -> Alert:
+    return _at_most(alert, _ALERT)
+
+
+def _severity(severity: Severity) -> Severity:
+    return _at_most(severity, _SEVERITY)
+
+
+def _at_most(declared: D, longest: dict[str, timedelta]) -> D:
+    return declared.model_copy(
+        update={name: min(getattr(declared, name), most) for name, most in longest.items()}
+    )

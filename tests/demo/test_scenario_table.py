@@ -1,0 +1,47 @@
+"""Which alert has a scenario, and what is said of one that has none."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.scenarios.table import ELSEWHERE, SCENARIOS, UnknownScenarioError, alerts, scenario_of
+from demo.stack import ROOT
+from model.load import load
+
+
+def declared() -> set[tuple[str, ...]]:
+    """Each alert by its name and constant labels."""
+    return {(alert.name, *alert.labels.values()) for alert in load(ROOT / "config.py").alerts}
+
+
+def made() -> set[tuple[str, ...]]:
+    """Those that a scenario makes fire."""
+    fired = [(name, labels) for one in SCENARIOS for name, labels in one.fires.items()]
+    return {
+        (alert.name, *alert.labels.values())
+        for alert in load(ROOT / "config.py").alerts
+        if any(
+            name == alert.name and alert.labels.items() <= labels.items() for name, labels in fired
+        )
+    }
+
+
+def test_every_alert_of_the_config_has_a_scenario_or_a_reason_to_have_none() -> None:
+    assert declared() - made() == set(ELSEWHERE)
+
+
+def test_no_scenario_is_left_of_an_alert_that_is_gone() -> None:
+    assert set(alerts()) <= {name for name, *_ in declared()}
+
+
+def test_a_misspelt_alert_is_guessed_and_all_are_listed() -> None:
+    with pytest.raises(UnknownScenarioError) as raised:
+        scenario_of("ServiceDwon")
+    assert 'did you mean "ServiceDown"?' in str(raised.value)
+    for alert in alerts():
+        assert f"  {alert}" in str(raised.value)
+
+
+def test_an_alert_that_is_shown_elsewhere_says_where() -> None:
+    with pytest.raises(UnknownScenarioError, match="test_isolation"):
+        scenario_of("ExporterIsolated")

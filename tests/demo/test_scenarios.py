@@ -1,0 +1,86 @@
+"""Every alert of the config fires in a real Prometheus when its condition is made true."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from demo.scenarios.play import states
+from demo.scenarios.scenario import Scenario, Stage
+from demo.scenarios.table import SCENARIOS, alerts
+from demo.stack import ROOT, Stack, running
+from model.load import load
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("scenarios"),
+]
+
+# Each takes some 20 s; this is for a machine that does much else.
+DEADLINE = 90.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    async with running(hurry=True) as started:
+        yield started
+
+
+async def test_nothing_but_the_watchdog_fires_before(stack: Stack) -> None:
+    assert await firing(stack) == {"Watchdog"}
+
+
+async def test_no_expression_differs_from_that_of_the_config(stack: Stack) -> None:
+    declared = {alert.name: str(alert.expr) for alert in load(ROOT / "config.py").alerts}
+    hashed = {alert.name: str(alert.expr) for alert in stack.platform.alerts}
+    assert hashed == declared
+
+
+@pytest.mark.parametrize("stage", list(Stage), ids=lambda stage: stage.name.lower())
+async def test_every_alert_of_a_stage_fires(stack: Stack, stage: Stage) -> None:
+    """What is true of a stage is made true at once, so that they wait side by side."""
+    scenarios = [one for one in SCENARIOS if one.stage is stage]
+    async with AsyncExitStack() as made:
+        for scenario in scenarios:
+            await made.enter_async_context(scenario.means(stack))
+        await wait(stack, scenarios, fires=True)
+
+
+async def test_every_alert_is_over_when_its_condition_is(stack: Stack) -> None:
+    await wait(stack, [one for one in SCENARIOS if not one.lingers], fires=False)
+
+
+async def test_every_alert_was_told_in_messages_that_the_channels_take(stack: Stack) -> None:
+    assert stack.sinks.refusals == ()
+    deadline = time.monotonic() + DEADLINE
+    while missing := {*alerts()} - {"Watchdog"} - told(stack):
+        assert time.monotonic() < deadline, missing
+        await asyncio.sleep(0.5)
+
+
+async def wait(stack: Stack, scenarios: list[Scenario], *, fires: bool) -> None:
+    waiting = [(name, labels) for one in scenarios for name, labels in one.fires.items()]
+    deadline = time.monotonic() + DEADLINE
+    while waiting:
+        waiting = [
+            (name, labels)
+            for name, labels in waiting
+            if ("firing" in await states(stack, name, labels)) is not fires
+        ]
+        assert time.monotonic() < deadline, waiting
+        await asyncio.sleep(0.5)
+
+
+async def firing(stack: Stack) -> set[str]:
+    found = await stack.api.instant('ALERTS{alertstate="firing"}')
+    return {one["metric"]["alertname"] for one in found}
+
+
+def told(stack: Stack) -> set[str]:
+    return {name for receipt in stack.sinks.receipts for name in receipt.alerts}
