@@ -42,7 +42,8 @@ def test_the_service_and_the_alert_of_the_readme_are_one_entry_each_and_everythi
         assert "refund-service" in files[path]
     rules = yaml.safe_load(files["rules/generated/databases.rules.yml"])["groups"][0]["rules"]
     assert rules[0]["alert"] == "RedisConnectionsHigh"
-    assert "RedisConnectionsHigh" in files["rules/generated/databases.test.yml"]
+    tests = [text for path, text in files.items() if path.endswith(".test.yml")]
+    assert any("RedisConnectionsHigh" in text for text in tests)
     assert "RedisConnectionsHigh" in files["grafana/dashboards/alerts.json"]
 
 

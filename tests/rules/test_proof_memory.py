@@ -43,8 +43,11 @@ def memory(tmp_path: Path) -> Memory:
     return Memory(tmp_path / "proved")
 
 
-RUN = ("promtool test rules: 1 tests of 1 alerts", [])
-REMEMBERED = ("promtool test rules: 1 tests of 1 alerts, 1 proved before", [])
+RUN: tuple[str, list[str]] = ("promtool test rules: 1 tests of 1 alerts", [])
+REMEMBERED: tuple[str, list[str]] = (
+    "promtool test rules: 1 tests of 1 alerts, 1 proved before",
+    [],
+)
 
 
 def test_what_has_passed_is_not_run_again_and_the_report_says_so(
