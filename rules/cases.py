@@ -186,9 +186,9 @@ def _stays_quiet(scene: Scene) -> Iterator[Case]:
 
 
 def _excused(expr: Expr, feed: Feed) -> Iterator[list[Series]]:
-    """Of what is excused for one of several reasons, those that the outermost one hides."""
+    """Of several reasons that excuse it, each but the innermost, which is what is harmless."""
     if isinstance(expr, Unless) and isinstance(expr.left, Unless):
-        yield missing(expr.left, feed)
+        yield missing(expr, feed)
         yield from _excused(expr.left, feed)
 
 

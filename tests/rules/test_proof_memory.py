@@ -28,8 +28,10 @@ tests:
 """,
 }
 
+Said = tuple[str, list[str]]
 
-def proved(files: Files, directory: Path, memory: Memory) -> tuple[str, list[str]]:
+
+def proved(files: Files, directory: Path, memory: Memory) -> Said:
     for path, text in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
@@ -43,11 +45,8 @@ def memory(tmp_path: Path) -> Memory:
     return Memory(tmp_path / "proved")
 
 
-RUN: tuple[str, list[str]] = ("promtool test rules: 1 tests of 1 alerts", [])
-REMEMBERED: tuple[str, list[str]] = (
-    "promtool test rules: 1 tests of 1 alerts, 1 proved before",
-    [],
-)
+RUN: Said = ("promtool test rules: 1 tests of 1 alerts", [])
+REMEMBERED: Said = ("promtool test rules: 1 tests of 1 alerts, 1 proved before", [])
 
 
 def test_what_has_passed_is_not_run_again_and_the_report_says_so(
