@@ -37,7 +37,7 @@ from programs import (
     child,
     free_port,
 )
-from rules.compile import compile_files
+from rules import alerts, escalation, messages, routing, scrape
 
 ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
@@ -48,6 +48,8 @@ _SETTLE_SECONDS = 60.0
 _POSTGRES_SETTINGS = MappingProxyType(
     {"archive_mode": "on", "archive_command": "/bin/true", "wal_init_zero": "off"}
 )
+# Of what is generated, what Prometheus and Alertmanager read.
+_PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, messages.build)
 
 Report = Callable[[str, float], None]
 
@@ -137,7 +139,10 @@ async def running(
         }
         overlay = _write_overlay(directory, config, addresses, gateway)
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
-            await (_write_rules if hurry else compile_rules)(overlay, compiled)
+            if hurry:
+                await asyncio.to_thread(_write_rules, overlay, compiled)
+            else:
+                await compile_rules(overlay, compiled)
             alertmanager.reload()
             prometheus.reload()
         exporter = child(
@@ -247,13 +252,14 @@ async def compile_rules(config: Path, output: Path) -> None:
         raise StackError(f"the rules do not compile:\n{printed.decode(errors='replace')}")
 
 
-async def _write_rules(config: Path, output: Path) -> None:
+def _write_rules(config: Path, output: Path) -> None:
     """As compile_rules, without proving once more what `make check` proves: only times differ."""
-    files = await asyncio.to_thread(lambda: compile_files(load(config)))
-    for path, text in files.items():
-        written = output / path
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(text, encoding="utf-8")
+    platform = load(config)
+    for build in _PROGRAMS_READ:
+        for path, text in build(platform).items():
+            written = output / path
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text(text, encoding="utf-8")
 
 
 def _exporter_environment(
