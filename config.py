@@ -4,18 +4,22 @@ After a change run `make rules`. A mistake is reported with its line, all mistak
 """
 
 from model import (
+    BURN_WINDOWS,
     CONFIG_SHA256,
     Age,
     Alert,
     Always,
     And,
+    BurnWindow,
     BusinessHours,
     Contact,
     Count,
     Email,
     EscalationStep,
+    Events,
     JsonState,
     JsonTarget,
+    Latency,
     Maintenance,
     Match,
     Or,
@@ -25,15 +29,19 @@ from model import (
     Postgres,
     Prometheus,
     Ratio,
+    Recording,
     Redis,
     Service,
     Severity,
     Slack,
+    Slo,
     SqlMetrics,
     SqlValue,
     TcpService,
     TimeUntil,
     Unless,
+    Uptime,
+    Usual,
     WeeklyMaintenance,
     collapsed,
     days,
@@ -47,6 +55,8 @@ from model import (
     observed,
     predict_linear,
     quantile,
+    rate,
+    recorded,
     seconds,
     select,
     sum_by,
@@ -1215,6 +1225,554 @@ TCP_SERVICE_DOWN = Alert(
     actions=("Restart the service.", "Roll back the last deployment."),
 )
 
+# --- Services -----------------------------------------------------------------------------------
+# Of those that expose their requests; ServiceMetricsMissing tells when one of them no longer does.
+
+REQUESTS = Recording(
+    name="service:http_requests:rate1h",
+    group="traffic",
+    expr=sum_by(rate(select(metrics.HTTP_REQUESTS), hours(1)), "service"),
+)
+
+SERVICE_ALERTS = (
+    Alert(
+        name="APIErrorRateHigh",
+        group="services",
+        expr=Ratio(
+            sum_by(
+                increase(
+                    select(metrics.HTTP_REQUESTS).where(Match.REGEX, status_code="5.."), minutes(5)
+                ),
+                "service",
+            ),
+            sum_by(increase(select(metrics.HTTP_REQUESTS), minutes(5)), "service"),
+            at_least=50,
+        )
+        > "0.05",
+        for_=minutes(1),
+        keep_firing_for=minutes(1),
+        severity="error",
+        channels=("email", "slack"),
+        repeat_interval=minutes(30),
+        service="{{ $labels.service }}",
+        inhibited_by_dependencies=True,
+        summary="{{ $value | humanizePercentage }} of {{ $labels.service }}'s requests fail",
+        description=(
+            "{{ $labels.service }} has answered {{ $value | humanizePercentage }} of the requests "
+            "of the last 5 minutes with a status of 500 or above; the limit is 5 %, counted from "
+            "50 requests in 5 minutes."
+        ),
+        symptoms="A service answers more than 5 % of its requests with a server error.",
+        investigation=(
+            (
+                "Which routes: `sum by (route, status_code) "
+                '(rate(http_requests_total{service="<service>",status_code=~"5.."}[5m]))`'
+            ),
+            "`docker logs <service> --tail=100 | grep -i error`",
+            "Is what it depends on well? DatabaseDown, RedisDown, ServiceDown of another service.",
+            "Was it deployed within the last hour?",
+        ),
+        actions=(
+            "Roll back the last deployment if the errors began with it.",
+            "Mend or restart what it depends on.",
+            "`docker restart <service>`",
+        ),
+    ),
+    Alert(
+        name="TrafficSpike",
+        group="traffic",
+        expr=Ratio(recorded(REQUESTS), Usual(recorded(REQUESTS)), at_least=1) > 3,
+        for_=minutes(15),
+        severity="info",
+        channels=("slack",),
+        repeat_interval=minutes(60),
+        service="{{ $labels.service }}",
+        summary="{{ $labels.service }} has {{ $value | humanize }} times its usual traffic",
+        description=(
+            "In the last hour {{ $labels.service }} got {{ $value | humanize }} times as many "
+            "requests as is usual at this time, the median of the last 7 days; told from 3 times "
+            "on, and from a usual rate of 1 request a second."
+        ),
+        symptoms="A service gets more than three times the requests that are usual at this hour.",
+        investigation=(
+            "Has a sale begun? Ask the event team.",
+            (
+                "Which routes: `topk(5, sum by (route) "
+                '(rate(http_requests_total{service="<service>"}[5m])))`'
+            ),
+            "Few clients, or refused logins? It may be bots: look at api-gateway's access log.",
+        ),
+        actions=(
+            "Add instances if latency rises with it.",
+            "Limit the rate of the clients that are not customers.",
+        ),
+    ),
+    Alert(
+        name="HighMemoryUsage",
+        group="services",
+        expr=Ratio(
+            max_by(select(metrics.RESIDENT_MEMORY, job="services"), "service", "instance"),
+            max_by(select(metrics.SERVICE_MEMORY_LIMIT), "service"),
+            at_least=1,
+            on=("service",),
+        )
+        > "0.8",
+        for_=minutes(5),
+        severity="warning",
+        channels=("slack",),
+        service="{{ $labels.service }}",
+        labels={"process": "service"},
+        summary="{{ $labels.service }} uses {{ $value | humanizePercentage }} of its memory",
+        description=(
+            "{{ $labels.instance }} of {{ $labels.service }} has used more than 80 % of the "
+            "memory that it may have for 5 minutes, now {{ $value | humanizePercentage }}. At "
+            "100 % it is killed."
+        ),
+        symptoms="A service uses more than 80 % of the memory limit that config.py gives for it.",
+        investigation=(
+            "`docker stats --no-stream <service>`",
+            (
+                "Does it rise steadily, which is a leak, or with the traffic? "
+                'process_resident_memory_bytes{service="<service>"} over a day.'
+            ),
+            "Was it killed before? `docker inspect -f '{{.State.OOMKilled}}' <service>`",
+        ),
+        actions=(
+            "Restart it if it leaks: `docker restart <service>`",
+            "Raise its limit in its deployment, and memory_limit in config.py.",
+        ),
+    ),
+)
+
+# --- Objectives ---------------------------------------------------------------------------------
+
+# What 30 days of 99.9 % leave is 43 minutes. Longer windows average the ratio of 5 minutes: over
+# days, the counters of every route would cost Prometheus more than all other rules together.
+
+AVAILABLE = Recording(
+    name="service:http_available:ratio5m",
+    group="objectives",
+    expr=1
+    - Events(
+        bad=select(metrics.HTTP_REQUESTS).where(Match.REGEX, status_code="5.."),
+        total=select(metrics.HTTP_REQUESTS),
+        by=("service",),
+        at_least=600,
+    ).errors(minutes(5)),
+)
+FAST = Recording(
+    name="service:http_fast:ratio5m",
+    group="objectives",
+    expr=1
+    - Latency(
+        histogram=metrics.HTTP_REQUEST_DURATION, le="0.5", by=("service",), at_least=600
+    ).errors(minutes(5)),
+)
+AVAILABILITY = Slo(
+    name="availability", group="objectives", objective="0.999", sli=Uptime(recorded(AVAILABLE))
+)
+LATENCY = Slo(name="latency", group="objectives", objective="0.99", sli=Uptime(recorded(FAST)))
+# Of every service, whether or not it tells of its requests.
+UPTIME = Slo(
+    name="uptime",
+    group="objectives",
+    objective="0.999",
+    sli=Uptime(select(metrics.PROBE_SUCCESS, kind="http")),
+)
+OBJECTIVES = (AVAILABILITY, LATENCY, UPTIME)
+
+
+def budget_burns(slo: Slo, window: BurnWindow, subject: str, spent: str) -> Alert:
+    """People are told how fast a budget is spent: fast is an error, slow a warning.
+
+    Nobody is woken: what is down altogether has paged as ServiceDown.
+    """
+    is_fast = window.long < days(1)
+    return Alert(
+        name="ErrorBudgetBurn",
+        group="objectives",
+        expr=slo.burns(window),
+        for_=minutes(1),
+        severity="error" if is_fast else "warning",
+        service=subject,
+        labels={**slo.labels(window), "objective": slo.name},
+        inhibited_by_dependencies=True,
+        summary=f"{subject} spends its error budget of {slo.name} {window.factor:f} times too fast",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of {subject}'s {spent} in the last "
+            f"{window.name}, and too many in its last part too; the objective allows "
+            f"{100 * slo.budget:f} % over 30 days."
+        ),
+        symptoms=(
+            "A service fails more often, answers more slowly or is down longer than its objective "
+            "allows."
+        ),
+        investigation=(
+            "Since when? slo:sli_error:ratio_rate5m; and what was deployed then?",
+            "What is left: slo:period_error_budget_remaining:ratio",
+            (
+                "Which routes fail: `topk(5, sum by (route, status_code) "
+                '(rate(http_requests_total{service="<service>",status_code=~"5.."}[1h])))`'
+            ),
+            (
+                "Which are slow: `histogram_quantile(0.99, sum by (le, route) "
+                '(rate(http_request_duration_seconds_bucket{service="<service>"}[1h])))`'
+            ),
+        ),
+        actions=(
+            "Mend what fails before anything new is deployed; roll back what brought it.",
+            "Where the budget is spent, put reliability before features until it is back.",
+        ),
+    )
+
+
+OBJECTIVE_ALERTS = (
+    *(
+        budget_burns(AVAILABILITY, window, "{{ $labels.service }}", "requests failed")
+        for window in BURN_WINDOWS
+    ),
+    *(
+        budget_burns(LATENCY, window, "{{ $labels.service }}", "requests took over 0.5 s")
+        for window in BURN_WINDOWS[1::2]
+    ),
+    # Not the fast ones, which would double ServiceDown.
+    *(
+        budget_burns(UPTIME, window, "{{ $labels.target }}", "probes failed")
+        for window in BURN_WINDOWS[3:]
+    ),
+)
+
+# --- Monitoring itself --------------------------------------------------------------------------
+# Whoever evaluates these may be the one that is ill: what stops it altogether is told by the dead
+# man's switch, which no longer hears of Watchdog.
+
+# More than no failure: a counter's increase is no whole number.
+FAILED = "0.5"
+
+MONITORING_ALERTS = (
+    Alert(
+        name="HighMemoryUsage",
+        group="monitoring",
+        expr=Ratio(
+            max_by(select(metrics.RESIDENT_MEMORY, job="monitoring-service"), "instance"),
+            max_by(select(metrics.MEMORY_LIMIT), "instance"),
+            at_least=1,
+        )
+        > "0.8",
+        for_=minutes(5),
+        severity="warning",
+        channels=("slack",),
+        service="monitoring-service",
+        labels={"process": "exporter"},
+        summary="The exporter uses {{ $value | humanizePercentage }} of its memory",
+        description=(
+            "The exporter {{ $labels.instance }} has used more than 80 % of the memory that its "
+            "cgroup allows for 5 minutes, now {{ $value | humanizePercentage }}. At 100 % it is "
+            "killed, and nobody watches."
+        ),
+        symptoms="The exporter uses more than 80 % of the memory that its container may have.",
+        investigation=(
+            "`curl http://localhost:3017/metrics | grep -E 'process_resident_memory|memory_limit'`",
+            (
+                "Does it rise steadily? process_resident_memory_bytes over a day; then also "
+                "`monitoring_tasks`, which must not rise."
+            ),
+            "`docker stats --no-stream monitoring-service`",
+        ),
+        actions=(
+            (
+                "Raise the limit: `kubectl -n tickettoken-monitoring set resources "
+                "deployment/monitoring-service --limits=memory=512Mi`"
+            ),
+            "`docker restart monitoring-service`",
+        ),
+    ),
+    Alert(
+        name="ExporterReplicaDown",
+        group="monitoring",
+        expr=observed(metrics.UP, by=("instance",), job="monitoring-service") < "0.5",
+        for_=minutes(2),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="warning",
+        service="monitoring-service",
+        summary="The exporter {{ $labels.instance }} is down",
+        description=(
+            "Prometheus has not reached the exporter {{ $labels.instance }} for 2 minutes. While "
+            "another one lives, it watches; the next fault leaves nobody (ExporterDown)."
+        ),
+        symptoms="One of the exporters cannot be scraped.",
+        investigation=(
+            "`curl http://<instance>/-/healthy`",
+            "`docker logs monitoring-service --tail=50`",
+            "`kubectl -n tickettoken-monitoring get pods -o wide`",
+        ),
+        actions=("Restart it, or take it from watched_by.exporters in config.py.",),
+    ),
+    Alert(
+        name="DatabasePoolExhausted",
+        group="monitoring",
+        expr=And(
+            max_by(select(metrics.DB_POOL_WAITING), "instance") > 0,
+            min_by(select(metrics.DB_POOL_AVAILABLE), "instance") < 1,
+        ),
+        for_=seconds(30),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="critical",
+        service="monitoring-service",
+        summary="{{ $value }} requests wait for a database connection",
+        description=(
+            "All connections of the pool of {{ $labels.instance }} have been in use for 30 s, and "
+            "{{ $value }} requests wait for one: alerts are acknowledged late or not at all."
+        ),
+        symptoms="No connection of the ledger's pool is free while requests wait.",
+        investigation=(
+            "`curl http://localhost:3017/metrics | grep db_pool`",
+            (
+                '`psql $DATABASE_URL -c "SELECT pid, state, now() - query_start AS since, '
+                "left(query, 60) FROM pg_stat_activity "
+                "WHERE application_name = 'monitoring-service' ORDER BY since DESC NULLS LAST\"`"
+            ),
+            "Is Postgres slow? DatabaseSlow.",
+        ),
+        actions=(
+            "End what hangs: SELECT pg_terminate_backend(<pid>)",
+            "Raise DATABASE_POOL_MAX, and restart the monitoring service.",
+        ),
+    ),
+    Alert(
+        name="PrometheusDown",
+        group="monitoring",
+        expr=observed(metrics.UP, by=("instance",), job="prometheus") < "0.5",
+        for_=minutes(1),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="error",
+        service="monitoring-service",
+        summary="Prometheus {{ $labels.instance }} is down",
+        description=(
+            "The Prometheus {{ $labels.instance }} could not be scraped for a minute. One that is "
+            "alone cannot tell this: then the dead man's switch does."
+        ),
+        symptoms="A Prometheus cannot be scraped by another.",
+        investigation=(
+            "`curl http://<instance>/-/healthy`",
+            "`docker logs prometheus --tail=50`",
+            "Is its disk full? df -h; was it killed for its memory?",
+        ),
+        actions=("`docker restart prometheus`",),
+    ),
+    Alert(
+        name="PrometheusConfigReloadFailed",
+        group="monitoring",
+        expr=min_by(select(metrics.PROMETHEUS_CONFIG_LAST_RELOAD_SUCCESSFUL), "instance") < "0.5",
+        for_=minutes(5),
+        severity="warning",
+        service="monitoring-service",
+        summary="Prometheus {{ $labels.instance }} runs with an old config",
+        description=(
+            "The last reload of {{ $labels.instance }} has failed: it goes on with the rules and "
+            "targets that it had, and will not start again with what is there now."
+        ),
+        symptoms="Prometheus could not load the config or the rules that it was given.",
+        investigation=(
+            "`docker logs prometheus --tail=50 | grep -i 'loading config'`",
+            "`promtool check config /etc/prometheus/prometheus.yml`",
+        ),
+        actions=("Deploy what `make rules` has written, then: `curl -X POST <instance>/-/reload`",),
+    ),
+    Alert(
+        name="RuleEvaluationFailing",
+        group="monitoring",
+        expr=sum_by(
+            increase(select(metrics.PROMETHEUS_RULE_EVALUATION_FAILURES), minutes(5)),
+            "instance",
+            "rule_group",
+        )
+        > FAILED,
+        for_=seconds(0),
+        severity="error",
+        service="monitoring-service",
+        summary="Rules of {{ $labels.rule_group }} cannot be evaluated",
+        description=(
+            "{{ $labels.instance }} failed to evaluate rules of {{ $labels.rule_group }} in the "
+            "last 5 minutes: alerts of that group may be silent."
+        ),
+        symptoms="Prometheus fails to evaluate rules.",
+        investigation=(
+            (
+                "`curl -s <instance>/api/v1/rules | jq '.data.groups[].rules[] | "
+                'select(.health == "err") | {name, lastError}\'`'
+            ),
+            "`docker logs prometheus --tail=100 | grep -i 'evaluating rule'`",
+        ),
+        actions=(
+            "Mend the rule: often two series match where one is expected.",
+            "Roll back the last change of the rules.",
+        ),
+    ),
+    Alert(
+        name="RuleEvaluationSlow",
+        group="monitoring",
+        expr=sum_by(
+            increase(select(metrics.PROMETHEUS_RULE_GROUP_ITERATIONS_MISSED), minutes(5)),
+            "instance",
+            "rule_group",
+        )
+        > FAILED,
+        for_=minutes(5),
+        severity="warning",
+        service="monitoring-service",
+        summary="Rules of {{ $labels.rule_group }} take longer than their interval",
+        description=(
+            "{{ $labels.instance }} has skipped evaluations of {{ $labels.rule_group }} for 5 "
+            "minutes, since the one before was not done: its alerts come late."
+        ),
+        symptoms="Prometheus skips evaluations of rules.",
+        investigation=(
+            "Which group is slow: `topk(5, prometheus_rule_group_last_duration_seconds)`",
+            "Is the machine busy, or its disk? top; iostat -x 1 3",
+            "Has a metric grown many series? `topk(10, count by (__name__) ({__name__=~'.+'}))`",
+        ),
+        actions=("Give Prometheus more CPU, or the group's rules recording rules to read.",),
+    ),
+    Alert(
+        name="NoAlertmanager",
+        group="monitoring",
+        expr=min_by(select(metrics.PROMETHEUS_ALERTMANAGERS_DISCOVERED), "instance") < 1,
+        for_=minutes(1),
+        severity="error",
+        service="monitoring-service",
+        summary="Prometheus {{ $labels.instance }} knows no Alertmanager",
+        description=(
+            "{{ $labels.instance }} has had no Alertmanager to send alerts to for a minute. If it "
+            "is the only Prometheus, the dead man's switch tells instead of this alert."
+        ),
+        symptoms="A Prometheus has nobody to send its alerts to.",
+        investigation=(
+            "`curl -s <instance>/api/v1/alertmanagers`",
+            "Does its config have `alerting`? `curl -s <instance>/api/v1/status/config`",
+        ),
+        actions=("Deploy the generated prometheus.yml, then: `curl -X POST <instance>/-/reload`",),
+    ),
+    Alert(
+        name="AlertsNotDelivered",
+        group="monitoring",
+        expr=sum_by(
+            increase(select(metrics.PROMETHEUS_NOTIFICATIONS_ERRORS), minutes(5)),
+            "instance",
+            "alertmanager",
+        )
+        > FAILED,
+        for_=minutes(5),
+        severity="error",
+        service="monitoring-service",
+        summary="{{ $labels.alertmanager }} does not take alerts",
+        description=(
+            "{{ $labels.instance }} could not send alerts to {{ $labels.alertmanager }} for 5 "
+            "minutes. Another Alertmanager has them, or nobody."
+        ),
+        symptoms="Prometheus cannot send alerts to an Alertmanager.",
+        investigation=(
+            "`curl http://<alertmanager>/-/healthy`",
+            "`docker logs prometheus --tail=50 | grep -i 'sending alert'`",
+        ),
+        actions=("`docker restart alertmanager`", "Mend the network between the two."),
+    ),
+    Alert(
+        name="AlertsDropped",
+        group="monitoring",
+        expr=sum_by(
+            increase(select(metrics.PROMETHEUS_NOTIFICATIONS_DROPPED), minutes(5)), "instance"
+        )
+        > FAILED,
+        for_=seconds(0),
+        severity="error",
+        service="monitoring-service",
+        summary="Prometheus {{ $labels.instance }} throws alerts away",
+        description=(
+            "{{ $labels.instance }} has thrown away alerts in the last 5 minutes, since no "
+            "Alertmanager took them: somebody may not have been told."
+        ),
+        symptoms="Alerts were lost on their way to Alertmanager.",
+        investigation=(
+            "What fires now? `curl -s <instance>/api/v1/alerts | jq '.data.alerts[].labels'`",
+            "Is every Alertmanager up? AlertmanagerDown, AlertsNotDelivered.",
+        ),
+        actions=(
+            "Look through what fires yourself.",
+            "`docker restart alertmanager`",
+        ),
+    ),
+    Alert(
+        name="AlertmanagerDown",
+        group="monitoring",
+        expr=observed(metrics.UP, by=("instance",), job="alertmanager") < "0.5",
+        for_=minutes(1),
+        keep_firing_for=OUTLIVE_A_GAP,
+        severity="error",
+        service="monitoring-service",
+        summary="Alertmanager {{ $labels.instance }} is down",
+        description=(
+            "Prometheus has not reached {{ $labels.instance }} for a minute. Another one of its "
+            "cluster tells this; where there is none, the dead man's switch does."
+        ),
+        symptoms="An Alertmanager cannot be scraped.",
+        investigation=(
+            "`curl http://<instance>/-/healthy`",
+            "`docker logs alertmanager --tail=50`",
+        ),
+        actions=("`docker restart alertmanager`",),
+    ),
+    Alert(
+        name="AlertmanagerConfigReloadFailed",
+        group="monitoring",
+        expr=min_by(select(metrics.ALERTMANAGER_CONFIG_LAST_RELOAD_SUCCESSFUL), "instance") < "0.5",
+        for_=minutes(5),
+        severity="warning",
+        service="monitoring-service",
+        summary="Alertmanager {{ $labels.instance }} runs with an old config",
+        description=(
+            "The last reload of {{ $labels.instance }} has failed: it goes on telling the people "
+            "that it knew, and will not start again with what is there now."
+        ),
+        symptoms="Alertmanager could not load the config that it was given.",
+        investigation=(
+            "`docker logs alertmanager --tail=50 | grep -i 'loading configuration'`",
+            "`amtool check-config /etc/alertmanager/alertmanager.yml`",
+            "Are all files of secrets there? `ls -l /etc/alertmanager/secrets`",
+        ),
+        actions=("Deploy what `make rules` has written, then: `curl -X POST <instance>/-/reload`",),
+    ),
+    Alert(
+        name="NotificationsFailing",
+        group="monitoring",
+        expr=sum_by(
+            increase(select(metrics.ALERTMANAGER_NOTIFICATIONS_FAILED), minutes(5)),
+            "instance",
+            "integration",
+        )
+        > FAILED,
+        for_=seconds(0),
+        keep_firing_for=minutes(5),
+        severity="error",
+        service="monitoring-service",
+        summary="Messages by {{ $labels.integration }} are not delivered",
+        description=(
+            "{{ $labels.instance }} could not deliver messages by {{ $labels.integration }} in "
+            "the last 5 minutes: people may not have been told."
+        ),
+        symptoms="Alertmanager cannot send messages by one of the channels.",
+        investigation=(
+            "`docker logs alertmanager --tail=100 | grep -i 'notify for alerts failed'`",
+            "Was a token or a password changed? `ls -l /etc/alertmanager/secrets`",
+            "Is the provider well? https://status.slack.com, https://status.pagerduty.com",
+        ),
+        actions=(
+            "Tell the people of what fires by another channel.",
+            "Put the new secret into its file; Alertmanager reads it at the next message.",
+        ),
+    ),
+)
+
 CONFIG = Platform(
     name="tickettoken",
     services=SERVICES,
@@ -1228,7 +1786,14 @@ CONFIG = Platform(
     channels=CHANNELS,
     contacts=CONTACTS,
     business_hours=BusinessHours(time_zone="UTC", start=9, end=18),
-    alerts=ALERTS + ((TCP_SERVICE_DOWN,) if TCP else ()),
+    alerts=(
+        *ALERTS,
+        *((TCP_SERVICE_DOWN,) if TCP else ()),
+        *SERVICE_ALERTS,
+        *OBJECTIVE_ALERTS,
+        *MONITORING_ALERTS,
+    ),
+    recordings=tuple(slo.budget_left() for slo in OBJECTIVES),
     watched_by=Prometheus(
         exporters=("monitoring-service:3017",),
         alertmanagers=("alertmanager:9093",),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter.instruments import Registry
+from exporter.memory_limit import memory_limit
 from model import names
 from model.metric import Metric
 
@@ -28,6 +29,8 @@ def observe(registry: Registry) -> None:
     registry.value(_own(names.PROCESS_CPU)).set_function(time.process_time)
     registry.value(_own(names.OPEN_FDS)).set_function(_open_fds)
     registry.value(names.MAX_FDS).set_function(lambda: _limits()[0])
+    if (limit := memory_limit()) is not None:
+        registry.value(names.MEMORY_LIMIT).set(limit)
 
 
 def raise_limit() -> None:

@@ -128,6 +128,10 @@ class Service:
             log.warning("the config can be tidied up", problem=str(problem))
         self.telemetry.config_info.clear()
         self.telemetry.config_info.labels(loaded.sha256).set(1)
+        self.telemetry.service_memory_limit.clear()
+        for service in loaded.platform.services:
+            if service.memory_limit is not None:
+                self.telemetry.service_memory_limit.labels(service.name).set(service.memory_limit)
         self.telemetry.reload_successful.set(1)
         self.telemetry.reload_success_time.set(time.time())
 

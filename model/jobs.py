@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 JOB = "monitoring-service"
 SERVICES_JOB = "services"
+PROMETHEUS_JOB = "prometheus"
+ALERTMANAGER_JOB = "alertmanager"
 # The job of each kind of target that others have an exporter for.
 PROBE_JOBS: Mapping[str, str] = MappingProxyType(
     {

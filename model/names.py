@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from model.metric import *  # noqa: F403 - whoever uses the catalogue needs its words
 from model.metric import Collapse, Metric, MetricType, Scope
+from model.names_alerting import *  # noqa: F403 - part of this catalogue
 from model.names_backup import *  # noqa: F403 - part of this catalogue
 from model.names_ledger import *  # noqa: F403 - part of this catalogue
+from model.names_pool import *  # noqa: F403 - part of this catalogue
 from model.names_postgres import *  # noqa: F403 - part of this catalogue
 from model.names_postgres_settings import *  # noqa: F403 - part of this catalogue
 from model.names_postgres_settings import PG_SETTINGS
@@ -281,6 +283,22 @@ MAX_FDS = Metric(
     "File descriptors that may be open; each probe under way takes one.",
     scope=_P,
     collapse=Collapse.MIN,
+)
+
+MEMORY_LIMIT = Metric(
+    "monitoring_memory_limit_bytes",
+    _G,
+    "Memory that the process may have, as its cgroup said at its start; absent without a limit.",
+    scope=_P,
+    collapse=Collapse.MIN,
+)
+SERVICE_MEMORY_LIMIT = Metric(
+    "monitoring_service_memory_limit_bytes",
+    _G,
+    "Memory that each instance of a service may have, as the config says.",
+    ("service",),
+    scope=_P,
+    collapse=Collapse.MAX,
 )
 
 # --- Prometheus itself --------------------------------------------------------------------------

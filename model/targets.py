@@ -230,6 +230,7 @@ class Service(HttpTarget):
     `statuses` and a JSON body whose `status` is in `up` or `degraded`; anything else, or none, is
     down. `metrics_path` is where Prometheus scrapes it, None if it has no metrics; `exposes` are
     metrics that it has to have there, so that one which lacks them is told from one without errors.
+    `memory_limit` is how many bytes each of its instances may have, as its deployment says.
     """
 
     kind: ClassVar[str] = "http"
@@ -239,6 +240,7 @@ class Service(HttpTarget):
     path: str = "/health"
     metrics_path: str | None = "/metrics"
     exposes: tuple[Metric, ...] = ()
+    memory_limit: int | None = None
     up: tuple[str, ...] = ("healthy", "ok", "ready")
     degraded: tuple[str, ...] = ("degraded",)
     # None: whatever has answered is what counts (the status code alone), without a JSON body.
@@ -268,6 +270,8 @@ class Service(HttpTarget):
             for metric in self.exposes
             if metric.scope is not Scope.SERVICE or "service" not in metric.labels
         )
+        if self.memory_limit is not None and self.memory_limit < 1:
+            mistakes.append("memory_limit: must be at least 1 byte, such as 512 << 20")
         if both := sorted(set(self.up) & set(self.degraded)):
             mistakes.append(f"up and degraded: {', '.join(both)} cannot be both")
         return mistakes

@@ -96,5 +96,7 @@ def _known(platform: Platform, files: Files) -> dict[str, Labels]:
                 labels = result_labels(rule.expr, found)
             except ValueError:
                 labels = None
-            found[rule.name] = (labels or frozenset()) | {*rule.labels}
+            # Rules may share a name, as an objective's do, and tell of different things.
+            before = found.get(rule.name, frozenset())
+            found[rule.name] = before | (labels or frozenset()) | {*rule.labels}
     return found

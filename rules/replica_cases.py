@@ -42,7 +42,8 @@ def replica_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert that several exporters decide together. Raises UntestableError."""
     if not any(isinstance(part, Selector) for part in alert.expr.walk()):
         return
-    yield from _one_is_stale(alert, platform)
+    if not _of_each(alert.expr):
+        yield from _one_is_stale(alert, platform)
     yield from _all_count(alert, platform)
     yield from _disagree(alert, platform)
     yield from _spread(alert, platform)
@@ -94,10 +95,15 @@ def _disagree(alert: Alert, platform: Platform) -> Iterator[Case]:
         yield bad.firing(value, found) if fires else bad.quiet(found)
 
 
+def _of_each(expr: Expr) -> bool:
+    """Whether each replica has a result of its own, which says nothing of the others."""
+    return "instance" in expr.labels
+
+
 def _seen_together(expr: Threshold, faulty: int) -> Decimal:
     """The value of three replicas' verdict, so many of which see the fault."""
     observed = _collapsing(expr)
-    if observed is None or observed.operator is not Collapse.AVG:
+    if _of_each(expr) or observed is None or observed.operator is not Collapse.AVG:
         return beyond(expr)
     good = len(_REPLICAS) - faulty
     return (beyond(expr) * faulty + within(expr) * good) / len(_REPLICAS)
@@ -105,6 +111,8 @@ def _seen_together(expr: Threshold, faulty: int) -> Decimal:
 
 def _verdicts(expr: Threshold) -> list[tuple[int, bool]]:
     """How many of three have to see a fault for it to be one: pairs of a number and a verdict."""
+    if _of_each(expr):
+        return [(1, True)]
     observed = _collapsing(expr)
     if observed is None or observed.operator is Collapse.SUM:
         return []

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from model.durations import prometheus, seconds
-from model.jobs import JOB, PROBE_JOBS, SERVICES_JOB
+from model.jobs import ALERTMANAGER_JOB, JOB, PROBE_JOBS, PROMETHEUS_JOB, SERVICES_JOB
 from model.platform import Platform
 from rules.output import Files, yaml_file
 
@@ -49,8 +49,8 @@ def _jobs(platform: Platform) -> list[dict[str, Any]]:
             **_SERVICE_LIMITS,
             "http_sd_configs": discovery,
         },
-        {"job_name": "prometheus", **_static(watched.prometheus)},
-        {"job_name": "alertmanager", **_static(watched.alertmanagers)},
+        {"job_name": PROMETHEUS_JOB, **_static(watched.prometheus)},
+        {"job_name": ALERTMANAGER_JOB, **_static(watched.alertmanagers)},
         *_probe_jobs(platform),
     ]
 

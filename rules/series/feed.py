@@ -98,7 +98,7 @@ class Feed:
     def subjects(self, selector: Selector) -> list[str]:
         """The targets or services that a metric speaks of."""
         named = {**dict(self.pinned), **selector.fixed}
-        if self.is_of_services(selector):
+        if self.tells_of_services(selector):
             found = [service.name for service in self.platform.services]
             only = named.get("service")
         else:
@@ -113,6 +113,12 @@ class Feed:
         job = selector.fixed.get("job", SERVICES_JOB)
         is_theirs = selector.metric.scope is Scope.SERVICE and job == SERVICES_JOB
         return is_theirs and "service" in selector.metric.labels
+
+    @classmethod
+    def tells_of_services(cls, selector: Selector) -> bool:
+        """Whether a metric has one series a monitored service, whoever exposes it."""
+        ours = selector.metric.scope is Scope.PROCESS and "service" in selector.metric.labels
+        return ours or cls.is_of_services(selector)
 
     def _targets(self, selector: Selector) -> list[str]:
         asking = [sql.name for sql in self.platform.sql if selector.metric in sql.metrics]

@@ -111,7 +111,7 @@ def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
     """One label set a subject and replica; the second of each pair is the subject."""
     listed = _listed(selector, feed)
     of_targets = "target" in selector.metric.labels
-    of_services = feed.is_of_services(selector) and not any("service" in one for one in listed)
+    of_services = feed.tells_of_services(selector) and not any("service" in one for one in listed)
     subjects = feed.subjects(selector) if of_targets or of_services else [""]
     return [
         ({**_labels(selector, subject, replica, feed), **chosen}, subject)
@@ -193,10 +193,11 @@ def _probed_by(position: int, feed: Feed) -> Sequence[str]:
 def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
     kinds = {target.name: target.kind for target in feed.platform.targets}
     of_services = feed.is_of_services(selector)
+    told = feed.tells_of_services(selector)
     job = SERVICES_JOB if of_services else JOB
     labels = {"job": job, "instance": replica}
     for name in selector.metric.labels:
-        if name == "target" or (name == "service" and of_services):
+        if name == "target" or (name == "service" and told):
             labels[name] = subject
         elif name == "kind":
             labels[name] = kinds.get(subject, "http")
