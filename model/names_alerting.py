@@ -1,6 +1,6 @@
 """What Prometheus and Alertmanager tell of themselves: part of the catalogue.
 
-Those that are worth an alert, with the labels that both 2.42 and 3.x, 0.25 and 0.33 have:
+Those that are worth an alert, with the labels that Prometheus 2.42 and Alertmanager 0.25 have:
 `tests/compatibility/test_alerting_names.py` compares them with the real programs.
 """
 
