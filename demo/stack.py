@@ -140,7 +140,7 @@ async def running(
         overlay = _write_overlay(directory, config, addresses, gateway)
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
-                await asyncio.to_thread(_write_rules, overlay, compiled)
+                await asyncio.to_thread(write_rules, overlay, compiled)
             else:
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
@@ -252,7 +252,7 @@ async def compile_rules(config: Path, output: Path) -> None:
         raise StackError(f"the rules do not compile:\n{printed.decode(errors='replace')}")
 
 
-def _write_rules(config: Path, output: Path) -> None:
+def write_rules(config: Path, output: Path) -> None:
     """As compile_rules, without proving once more what `make check` proves: only times differ."""
     platform = load(config)
     for build in _PROGRAMS_READ:

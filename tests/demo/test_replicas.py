@@ -22,7 +22,7 @@ from hurried import ROOT, services
 from demo.api import Api
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Receipt, Sinks, Status
-from demo.stack import compile_rules
+from demo.stack import write_rules
 from exporter.shard import Shard
 from programs import Alertmanager, Prometheus, child, free_port
 from programs.server import ANSWER_SECONDS, Server, request
@@ -143,7 +143,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
             server.wait_ready()
         servers = (prometheus, alertmanager)
         _write(config, _addresses(directory, ports, simulated, sinks, servers))
-        await compile_rules(config, compiled)
+        await asyncio.to_thread(write_rules, config, compiled)
         alertmanager.reload()
         prometheus.reload()
         session = await running.enter_async_context(aiohttp.ClientSession())
