@@ -165,6 +165,11 @@ class Platform(Declared):
             *self.external,
         )
 
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each target, by its name."""
+        return {target.name: target.kind for target in self.targets}
+
     @property
     def sql_metrics(self) -> tuple[Metric, ...]:
         """The metrics that its SQL adds to the catalogue."""
@@ -213,7 +218,7 @@ def _is_ip_and_port(address: str) -> bool:
 
 
 # What is calculated once from the settings.
-_CALCULATED = ("targets", "recording_rules", "sha256")
+_CALCULATED = ("targets", "kinds", "recording_rules", "sha256")
 
 # What no check across declarations reads.
 _NOT_COMPARED = {

@@ -86,6 +86,14 @@ class Case:
         return self.alert.name == other.alert.name or bool(shared)
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The labels and annotations of a rule, which are the same for all its results."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Scene:
     """An alert, fed in one way: what its cases are made of."""
@@ -193,8 +201,9 @@ class Scene:
     def fired(self, value: Decimal) -> tuple[dict[str, Any], ...]:
         """The alerts that fire, one for each result, as promtool wants them described."""
         self._refuse_unknown_digits()
+        added = texts_of(self.alert, self.feed.platform)
         found = results(self.alert.expr, self.feed)
-        return tuple(described(self.alert, labels, value, self.feed.platform) for labels in found)
+        return tuple(described(added, labels, value) for labels in found)
 
     def _refuse_unknown_digits(self) -> None:
         condition = compared(self.alert.expr)
@@ -213,11 +222,16 @@ def _samples(word: str) -> int:
     return 1 if not times else int(count) + (first != "_")
 
 
-def described(alert: Alert, labels: Labels, value: Decimal, platform: Platform) -> dict[str, Any]:
+def texts_of(alert: Alert, platform: Platform) -> Texts:
+    """The labels and annotations that an alert's rule adds, not expanded yet."""
+    return Texts(rule_labels(alert, platform), rule_annotations(alert, platform))
+
+
+def described(added: Texts, labels: Labels, value: Decimal) -> dict[str, Any]:
     """The alert that fires for a result, as promtool wants it described."""
     return {
-        "exp_labels": _carried(labels, rule_labels(alert, platform), value),
-        "exp_annotations": _expanded(rule_annotations(alert, platform), labels, value),
+        "exp_labels": _carried(labels, added.labels, value),
+        "exp_annotations": _expanded(added.annotations, labels, value),
     }
 
 

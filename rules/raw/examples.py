@@ -12,7 +12,7 @@ from model.declared import suggestion
 from model.durations import prometheus
 from model.platform import Platform
 from model.raw import Fires, Quiet, Raw
-from rules.case import Case, Expected, Fed, described
+from rules.case import Case, Expected, Fed, described, texts_of
 from rules.raw.facts import known
 from rules.raw.tokens import Braces, Kind, UnreadableError, braces, tokens
 from rules.series import Series
@@ -39,7 +39,7 @@ def example_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 def _fires(alert: Alert, example: Fires, platform: Platform) -> Iterator[Expected]:
     step = platform.watched_by.evaluation_interval
-    fired = (described(alert, example.labels, example.value, platform),)
+    fired = (described(texts_of(alert, platform), example.labels, example.value),)
     begins = example.since + alert.for_
     if begins:
         yield Expected(begins - step, ())

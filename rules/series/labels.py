@@ -191,7 +191,7 @@ def _probed_by(position: int, feed: Feed) -> Sequence[str]:
 
 
 def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
-    kinds = {target.name: target.kind for target in feed.platform.targets}
+    kinds = feed.platform.kinds
     of_services = feed.is_of_services(selector)
     told = feed.tells_of_services(selector)
     job = SERVICES_JOB if of_services else JOB
