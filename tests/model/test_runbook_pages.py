@@ -292,5 +292,5 @@ def test_every_link_between_pages_leads_to_one() -> None:
         for name in re.findall(r"\]\(([A-Za-z]+)\.md\)", markdown(page)):
             assert name in pages
     listed = re.findall(r'href="runbooks/([A-Za-z]+)"', html(pages["README"]))
-    assert sorted(listed) == sorted(names)
+    assert set(listed) == set(names)
     assert 'href="../runbooks"' in html(pages["ServiceDown"])

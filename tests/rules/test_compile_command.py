@@ -53,7 +53,8 @@ def spoilt(directory: Path, old: str, new: str) -> Path:
 @pytest.fixture
 def proofless(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proofs, which other tests see run: they take seconds."""
-    monkeypatch.setattr(command, "prove", lambda _platform, _files: [Proof("proved elsewhere")])
+    proved = [Proof("proved elsewhere")]
+    monkeypatch.setattr(command, "prove", lambda _platform, _files, **_options: proved)
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def test_the_example_of_the_readme_compiles_and_its_tests_notice_every_change(
         (ROOT / "README.md").read_text(),
         re.DOTALL,
     )
-    text = (ROOT / "config.py").read_text().replace("ALERTS = (\n", f"ALERTS = (\n{example}")
+    text = (ROOT / "config.py").read_text().replace("\nALERTS = (\n", f"\nALERTS = (\n{example}")
     file = tmp_path / "config.py"
     file.write_text(text.replace("from model import (", "from model import (Fires, Quiet, Raw,"))
     result = CliRunner(env={"MONITORING_CONFIG": str(file)}).invoke(
