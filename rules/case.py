@@ -29,6 +29,9 @@ from rules.series import (
 from rules.timing import Timing, timing
 from rules.untestable import UntestableError
 
+# How many of hundreds of targets are fed where their number does not decide.
+_AT_MOST = 30
+
 
 @dataclass(frozen=True)
 class Fed:
@@ -114,6 +117,7 @@ class Scene:
     ) -> Scene:
         """The scene of an alert under what `Feed` is told. Raises UntestableError."""
         when = timing(alert, platform, amply=amply, further=further)
+        feed.setdefault("most", None if counts(alert) else _AT_MOST)
         return cls(alert, when, Feed(platform, step=when.step, lead=when.lead, **feed))
 
     def firing(self, value: Decimal, found: list[Series] | None = None) -> Case:

@@ -29,8 +29,6 @@ from rules.series import (
 
 # As many targets as it takes to tell one from another: promtool's time grows with them.
 _TARGETS = 2
-# Nor do more than these tell anything that they do not, on a platform of hundreds.
-_AT_MOST = 30
 # A test is evaluated step by step until the series are forgotten.
 _LONGEST_LOOK_BACK = timedelta(hours=2)
 # Functions whose value does not end with the series, and is the same from its first sample on.
@@ -39,7 +37,7 @@ _HOLDING = frozenset({"max_over_time", "min_over_time", "last_over_time"})
 
 def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert that one exporter decides. Raises UntestableError."""
-    scene = Scene.of(alert, platform, most=None if counts(alert) else _AT_MOST)
+    scene = Scene.of(alert, platform)
     few = scene if counts(alert) else Scene.of(alert, platform, most=_TARGETS)
     yield scene.firing(just_over(alert.expr))
     yield from _recovers(alert, platform)
