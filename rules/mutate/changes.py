@@ -111,7 +111,7 @@ def _changes(
         yield f"{where} doubled", prometheus(parse(token.text) * 2)
         yield f"{where} halved", prometheus(parse(token.text) / 2)
         if where == "offset":
-            yield "offset gone", "0s"
+            yield "offset gone", "1ms"  # Prometheus 2.42 reads no 0s
     elif token.kind is Kind.NUMBER:
         compared = {before, after} & {*_COMPARISONS, "bool"}
         yield from _numbers(token.text, text, compared=bool(compared), coarse=coarse)
