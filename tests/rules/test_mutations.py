@@ -88,7 +88,7 @@ def changes(**rule: Any) -> dict[str, str]:
         ("rate(x[5m]) > 1", "rate -> increase", "increase(x[5m]) > 1"),
         ("rate(x[5m]) > 1", "range doubled", "rate(x[10m]) > 1"),
         ("rate(x[5m]) > 1", "range halved", "rate(x[2m30s]) > 1"),
-        ("x offset 1w > 1", "offset gone", "x offset 0s > 1"),
+        ("x offset 1w > 1", "offset gone", "x offset 1ms > 1"),
         ("x offset 1w > 1", "offset halved", "x offset 3d12h > 1"),
         ("max_over_time(x[5m:1m]) > 1", "step doubled", "max_over_time(x[5m:2m]) > 1"),
         ("a and b > 1", "and -> unless", "a unless b > 1"),
