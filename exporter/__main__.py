@@ -10,8 +10,9 @@ import click
 import uvloop
 
 from exporter import logs
+from exporter.ledger.errors import SecondReplicaError
 from exporter.serve import CannotListenError, serve
-from exporter.service import read_config
+from exporter.service import missing_secrets, read_config
 from exporter.settings import SettingsError, read_settings
 from exporter.shard import Shard
 from exporter.version import VERSION
@@ -43,17 +44,20 @@ def serve_command(shard: str | None) -> None:
         problems.extend(error.problems)
     try:
         loaded = read_config(config, environment, own)
+        if not problems:
+            problems.extend(missing_secrets(settings, loaded.platform))
     except (ConfigError, SettingsError) as error:
         problems.extend(str(error).splitlines())
     if problems:
-        _refuse(problems, 2)
+        # DATABASE_URL serves a target and the ledger: one mistake, one message.
+        _refuse(list(dict.fromkeys(problems)), 2)
     logs.set_up(settings.log_level)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(config, environment, settings, loaded))
     except ConfigError as error:
         _refuse(str(error).splitlines(), 2)
-    except CannotListenError as error:
+    except (CannotListenError, SecondReplicaError) as error:
         _refuse([str(error)], 1)
 
 

@@ -45,6 +45,8 @@ async def serve(
         asyncio.create_task(service.telemetry.watch_event_loop()),
         asyncio.create_task(service.connectivity.watch()),
     ]
+    if service.ledger is not None:
+        background.append(asyncio.create_task(service.ledger.run()))
     try:
         # First: SIGHUP would end a process that does not handle it yet.
         _handle_signals(stop, service)
@@ -63,13 +65,25 @@ async def serve(
             sha256=loaded.sha256,
             pid=os.getpid(),
         )
-        await stop.wait()
+        await _stopped(stop, background)
         log.info("stopping")
     finally:
         for task in background:
             task.cancel()
         await service.stop()
         await runner.cleanup()
+        if service.ledger is not None:
+            await service.ledger.close()
+
+
+async def _stopped(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
+    """Wait until told to stop. Raises what a part in the background has ended with."""
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait([told, *background], return_when=asyncio.FIRST_COMPLETED)
+    for task in background:
+        if task.done():
+            told.cancel()
+            task.result()
 
 
 def _warn_of_limit(probes_at_once: int) -> None:

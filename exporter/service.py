@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,6 +30,9 @@ from model.declared import ConfigError
 from model.load import load
 from model.platform import Platform
 from model.targets import Target
+
+if TYPE_CHECKING:
+    from exporter.ledger.ledger import Ledger
 
 log = structlog.get_logger("exporter.service")
 
@@ -77,6 +81,28 @@ def read_config(path: Path, environment: Mapping[str, str], shard: Shard) -> Loa
     return Loaded(platform, sha256, urls, targets, said, calendar)
 
 
+def ledger_wanted(settings: Settings, platform: Platform) -> bool:
+    """Whether this exporter keeps the ledger: the config has one, and LEDGER does not say off."""
+    return platform.ledger is not None and settings.ledger == "on"
+
+
+def missing_secrets(settings: Settings, platform: Platform) -> list[str]:
+    """What a ledger cannot be served without, each with what to do."""
+    if not ledger_wanted(settings, platform):
+        return []
+    wanted = (
+        ("JWT_SECRET", settings.jwt_secret, "people's tokens are signed with it"),
+        ("INGEST_TOKEN", settings.ingest_token, "Alertmanager shows it on the ledger's webhook"),
+    )
+    return [
+        f"{name}: is not set, and there is no default: {why}; make one by `openssl rand -base64 "
+        f"48` and give it as {name} or {name}_FILE (LEDGER=off serves no ledger; "
+        "INSECURE_DEVELOPMENT=1 makes secrets that end with the process)"
+        for name, secret, why in wanted
+        if secret is None and not settings.insecure_development
+    ]
+
+
 class Service:
     """The exporter: its config, its settings, its runner and what it tells about itself."""
 
@@ -92,7 +118,16 @@ class Service:
         self.connectivity = Connectivity(self.network.resolver, self.telemetry)
         self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
+        self.ledger = self._make_ledger()
         self.started_at = time.time()
+
+    def _make_ledger(self) -> Ledger | None:
+        if not ledger_wanted(self.settings, self.loaded.platform):
+            return None
+        # It costs memory that a pure prober need not spend.
+        from exporter.ledger.ledger import Ledger
+
+        return Ledger(self.settings, self.telemetry.registry, lambda: self.loaded.platform)
 
     async def start(self) -> None:
         """Start probing. Raises ConfigError if a target cannot be probed as the config says."""

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from exporter import shard as shards
 from exporter.shard import Shard
 from model.sql import SqlMetrics
-from model.targets import Target, url_mistakes
+from model.targets import Postgres, Target, url_mistakes
 
 Network = IPv4Network | IPv6Network
 
@@ -26,6 +37,8 @@ Network = IPv4Network | IPv6Network
 _PRIVATE = (
     "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
 )
+
+_SECRET_BYTES = 32
 
 # A literal % or space in a password has to be encoded; libraries complain by printing it.
 _NOT_ENCODED = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
@@ -63,6 +76,21 @@ def _basic_auth(value: Any) -> Any:
     return value
 
 
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    # RFC 7518, 3.2: a key of HS256 is at least as long as its hash.
+    if value is not None and len(value.get_secret_value().encode()) < _SECRET_BYTES:
+        raise ValueError(f"must be of {_SECRET_BYTES} bytes at least: openssl rand -base64 48")
+    return value
+
+
+def _postgres_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and (
+        mistakes := url_mistakes(value.get_secret_value(), Postgres.schemes(), secret=True)
+    ):
+        raise ValueError("; ".join(mistake.removeprefix("url: ") for mistake in mistakes))
+    return value
+
+
 def _shard(value: Any) -> Any:
     return shards.parse(value) if isinstance(value, str) else value
 
@@ -81,9 +109,50 @@ class Settings(BaseModel):
     metrics_basic_auth: Annotated[SecretStr | None, BeforeValidator(_basic_auth)] = None
     # Which of several exporters, that share the targets, this one is.
     shard: Annotated[Shard, BeforeValidator(_shard)] = Shard()
+    # The ledger runs where the config has one, unless this says off.
+    ledger: Literal["on", "off"] = "on"
+    # SQLite's, where DATABASE_URL is not set.
+    ledger_file: Path = Path("monitoring.sqlite3")
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
+    database_pool_min: int = Field(default=2, ge=0, le=1000)
+    database_pool_max: int = Field(default=10, ge=1, le=1000)
+    # What a replica is called, for people and for the rows that it writes: a pod's name.
+    replica: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
+    read_only: bool = False
+    jwt_secret: Annotated[SecretStr | None, AfterValidator(_long_enough)] = None
+    jwt_issuer: str = Field(default="tickettoken", min_length=1)
+    jwt_audience: str = Field(default="tickettoken-platform", min_length=1)
+    # Makes a secret for as long as the process lives, and says so: for a laptop, never elsewhere.
+    insecure_development: bool = False
+    # Alertmanager's, on its webhook; of 32 characters at least.
+    ingest_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = None
+    # Proxies whose X-Forwarded-For is believed.
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    slack_signing_secret: SecretStr | None = None
+    pagerduty_routing_key: SecretStr | None = None
+    pagerduty_webhook_secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _pool_has_room(self) -> Self:
+        if self.database_pool_min > self.database_pool_max:
+            raise PydanticCustomError(
+                "pool", "DATABASE_POOL_MIN: is over DATABASE_POOL_MAX: swap them"
+            )
+        return self
 
 
-_SECRETS = frozenset({"metrics_basic_auth"})
+_SECRETS = frozenset(
+    {
+        "metrics_basic_auth",
+        "database_url",
+        "jwt_secret",
+        "ingest_token",
+        "slack_signing_secret",
+        "pagerduty_routing_key",
+        "pagerduty_webhook_secret",
+    }
+)
+_LOWER_CASE = frozenset({"log_level", "ledger", "read_only", "insecure_development"})
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -93,13 +162,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for field in Settings.model_fields:
         value = read_variable(environment, field.upper(), problems, secret=field in _SECRETS)
         if value is not None:
-            found[field] = value.lower() if field == "log_level" else value
+            found[field] = value.lower() if field in _LOWER_CASE else value
     try:
         settings = Settings.model_validate(found)
     except ValidationError as error:
         for details in error.errors(include_input=False, include_url=False):
             message = details["msg"].removeprefix("Value error, ")
-            problems.append(f"{str(details['loc'][0]).upper()}: {message}")
+            place = f"{str(details['loc'][0]).upper()}: " if details["loc"] else ""
+            problems.append(f"{place}{message}")
         raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)

@@ -1,0 +1,11 @@
+"""What can be wrong with the ledger; in a file of its own, since naming it costs no database."""
+
+from __future__ import annotations
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot be read or written now; says why, without a secret."""
+
+
+class SecondReplicaError(Exception):
+    """Another process has this SQLite file; several replicas need Postgres."""

@@ -1,0 +1,116 @@
+"""The ledger of a running exporter: its store, kept open, and what /metrics says of both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from exporter.instruments import Registry
+from exporter.ledger.errors import StoreUnavailableError
+from exporter.ledger.store import Store, StoreOptions
+from exporter.ledger.tables import RESOLVED, alerts, replicas
+from exporter.settings import Settings
+from exporter.version import VERSION
+from model import names
+from model.platform import Platform
+
+# How often the store is written and read to see that it can be, and what is open is read anew:
+# what other replicas acknowledge is seen by a scrape of this one that much later.
+_REFRESH_SECONDS = 2.0
+
+log = structlog.get_logger("exporter.ledger")
+
+
+class Ledger:
+    """Opens the store as soon as it can be had, and knows what is open in it.
+
+    `platform` answers the config in use: severities and their response times come from it.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: Registry, platform: Callable[[], Platform]
+    ) -> None:
+        url = settings.database_url
+        self.replica = settings.replica
+        self.platform = platform
+        self.store = Store(
+            StoreOptions(
+                url=url.get_secret_value() if url is not None else None,
+                file=Path(settings.ledger_file),
+                pool_min=settings.database_pool_min,
+                pool_max=settings.database_pool_max,
+            )
+        )
+        self.started_at = datetime.now(UTC)
+        self._changed = asyncio.Event()
+        self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
+        self._open = registry.value(names.ALERT_LEDGER_OPEN_ALERTS)
+        self._unacked = registry.family(names.ALERT_LEDGER_UNACKED_SINCE)
+        registry.value(names.DB_POOL_MAX).set_function(lambda: self.store.pool.largest)
+        registry.value(names.DB_POOL_AVAILABLE).set_function(lambda: self.store.pool.available)
+        registry.value(names.DB_POOL_WAITING).set_function(lambda: self.store.pool.waiting)
+
+    def touch(self) -> None:
+        """What is open has changed: read it again now, not at the next turn."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keep the store open and what is told of it fresh, until cancelled.
+
+        Raises SecondReplicaError.
+        """
+        opened = False
+        trouble = ""
+        while True:
+            try:
+                if not opened:
+                    await self.store.open()
+                    opened = True
+                await self._refresh()
+                trouble = ""
+            except StoreUnavailableError as error:
+                self._up.set(0)
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("the ledger's store is not available", why=trouble)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REFRESH_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        await self.store.close()
+
+    async def _refresh(self) -> None:
+        await self._say_that_we_live()
+        async with self.store.read() as connection:
+            firing = await connection.scalar(
+                select(func.count()).select_from(alerts).where(alerts.c.firing)
+            )
+            rows = (
+                await connection.execute(
+                    select(alerts).where(alerts.c.status != RESOLVED).order_by(alerts.c.starts_at)
+                )
+            ).all()
+        del rows
+        self._open.set(firing or 0)
+        self._up.set(1)
+
+    async def _say_that_we_live(self) -> None:
+        insert = postgresql.insert if self.store.postgres else sqlite.insert
+        now = datetime.now(UTC)
+        row = {"started_at": self.started_at, "seen_at": now, "version": VERSION}
+        async with self.store.begin() as connection:
+            await connection.execute(
+                insert(replicas)
+                .values(name=self.replica, **row)
+                .on_conflict_do_update(index_elements=["name"], set_=row)
+            )

@@ -1,0 +1,1 @@
+"""Alembic's migrations of the ledger: expand first, contract a version later."""

@@ -1,0 +1,220 @@
+"""The ledger's tables, the same for SQLite and Postgres. `migrations/` makes them.
+
+`created_at` and `status` of `alerts` and `timestamp` of `metrics` are what the runbook's SQL names.
+Its indexes (`idx_…`) are the user's to make: ours have other names.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+ACTIVE, ACKNOWLEDGED, RESOLVED = "active", "acknowledged", "resolved"
+STATUSES = (ACTIVE, ACKNOWLEDGED, RESOLVED)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with its zone. SQLite knows none: there it is kept in UTC, and sorts as text."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Raises ValueError for a time that names no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without its zone is not stored")
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """In UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _json() -> JSON:
+    return JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def _number() -> BigInteger:
+    # SQLite counts by itself in a column of exactly this type.
+    return BigInteger().with_variant(Integer, "sqlite")
+
+
+metadata = MetaData()
+
+# An episode: from when an alert began to fire until it ended. `created_at` is when it came to the
+# ledger; `response_due_at` is when its severity's response time is over, NULL without one.
+# `source` says how it came: webhook, alertmanager (asked) or prometheus (reconstructed).
+# `resolution` says how it ended: alertmanager, absence, prometheus or person. What a person has
+# ended may be `firing` all the same, until Alertmanager says otherwise.
+alerts: Table = Table(
+    "alerts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("fingerprint", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("labels", _json(), nullable=False),
+    Column("annotations", _json(), nullable=False),
+    Column("generator_url", Text, nullable=False, server_default=""),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("response_due_at", UtcDateTime),
+    Column("source", String(16), nullable=False),
+    Column("resolution", String(16)),
+    Column("firing", Boolean, nullable=False, server_default=text("true")),
+    Column("suppressed", Boolean, nullable=False, server_default=text("false")),
+    Column("acknowledged_at", UtcDateTime),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_for", Text),
+    Column("acknowledged_via", String(16)),
+    Column("resolved_by", Text),
+    Column("false_positive", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint(f"status IN ({', '.join(map(repr, STATUSES))})", name="alerts_status"),
+    CheckConstraint("(status = 'resolved') = (ends_at IS NOT NULL)", name="alerts_ended"),
+)
+# At most one open episode of an alert, whatever replicas do at the same time.
+Index(
+    "alerts_one_open",
+    alerts.c.fingerprint,
+    unique=True,
+    sqlite_where=text("status <> 'resolved'"),
+    postgresql_where=text("status <> 'resolved'"),
+)
+Index("alerts_of_fingerprint", alerts.c.fingerprint, alerts.c.starts_at)
+Index("alerts_by_status", alerts.c.status, alerts.c.starts_at)
+Index("alerts_by_start", alerts.c.starts_at)
+Index("alerts_by_name", alerts.c.name, alerts.c.starts_at)
+Index("alerts_by_creation", alerts.c.created_at)
+
+# No foreign key: the runbook deletes alerts, and what people wrote must outlive that.
+alert_notes: Table = Table(
+    "alert_notes",
+    metadata,
+    Column("id", _number(), primary_key=True),
+    Column("alert_id", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("author_for", Text),
+    Column("channel", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("alert_notes_of_alert", alert_notes.c.alert_id, alert_notes.c.created_at)
+
+# Append-only: triggers refuse to change or remove a row.
+alert_audit: Table = Table(
+    "alert_audit",
+    metadata,
+    Column("id", _number(), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    # NULL: not about one alert.
+    Column("alert_id", String(36)),
+    Column("action", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_for", Text),
+    Column("channel", String(16), nullable=False),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("before", _json()),
+    Column("after", _json()),
+)
+Index("alert_audit_of_alert", alert_audit.c.alert_id, alert_audit.c.at)
+Index("alert_audit_by_time", alert_audit.c.at)
+
+# What one replica has seen of a target in one interval: sums and counts, so that rows can be added
+# up. `timestamp` is the interval's start. `buckets` counts durations by the bounds of
+# exporter/workers/histogram.py; `duration_sum` is in seconds.
+metrics: Table = Table(
+    "metrics",
+    metadata,
+    Column("timestamp", UtcDateTime, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("probes", Integer, nullable=False),
+    Column("successes", Integer, nullable=False),
+    Column("degraded", Integer, nullable=False),
+    Column("duration_sum", Double, nullable=False),
+    Column("buckets", _json(), nullable=False),
+)
+Index("metrics_of_target", metrics.c.target, metrics.c.timestamp)
+
+# Each worker's last run, whichever replica ran it. `replica` is who ran it last, or runs it now.
+workers: Table = Table(
+    "workers",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("replica", Text, nullable=False),
+    Column("running", Boolean, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("successes", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("last_error", Text),
+)
+
+# Who writes here. The latest `seen_at` before a start tells how long nobody listened.
+replicas: Table = Table(
+    "replicas",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("version", Text, nullable=False),
+)
+
+# Deliveries that must not count twice: PagerDuty repeats them, and signs no time.
+deliveries: Table = Table(
+    "deliveries",
+    metadata,
+    Column("source", String(16), primary_key=True),
+    Column("event_id", String(128), primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+# By which group of which receiver an alert was last notified: PagerDuty's incident is named by it.
+alert_groups: Table = Table(
+    "alert_groups",
+    metadata,
+    Column("fingerprint", String(16), primary_key=True),
+    Column("receiver", String(200), primary_key=True),
+    Column("group_key", Text, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# Small facts that all replicas share, by name: `reconciled_until` is an ISO time.
+facts: Table = Table(
+    "facts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", _json(), nullable=False),
+)
