@@ -140,7 +140,7 @@ async def resolve(
         if episode.status == RESOLVED:
             raise AlertEndedError(_ended(episode))
         # Another machine's clock may be ahead of ours; nothing ends before it has begun.
-        ends_at = max(now, episode.starts_at)
+        ends_at: datetime = max(now, episode.starts_at)
         await _change(
             connection,
             RESOLVE,
@@ -245,7 +245,8 @@ async def _add_note(
     connection: AsyncConnection, alert_id: str, actor: Actor, now: datetime, text: str
 ) -> int:
     written = await connection.execute(
-        insert(alert_notes).values(
+        insert(alert_notes)
+        .values(
             alert_id=alert_id,
             created_at=now,
             author=actor.name,
@@ -253,8 +254,9 @@ async def _add_note(
             channel=actor.via,
             text=text,
         )
+        .returning(alert_notes.c.id)
     )
-    note_id: int = written.inserted_primary_key[0]
+    note_id: int = written.scalar_one()
     await audit.record(
         connection, NOTE, actor, now, alert_id=alert_id, after={"note": note_id, "text": text}
     )
