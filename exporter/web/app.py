@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from aiohttp import web
 
 from exporter.service import Service
 from exporter.web import discovery, health, lifecycle, metrics, runbooks
+from exporter.web.api import pages
+from exporter.web.api.alerts import RULES
+from exporter.web.api.endpoints import ENDPOINTS
+from exporter.web.api.rules import RulesInUse
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
 from exporter.web.rate_limit import rate_limit
@@ -33,4 +39,15 @@ def make_app(service: Service) -> web.Application:
     app[SERVICE] = service
     for group in _GROUPS:
         app.add_routes(group.routes())
+    _add_api(app, service)
     return app
+
+
+def _add_api(app: web.Application, service: Service) -> None:
+    # What signs tokens costs memory that a pure prober need not spend, and time that the first
+    # request with a token should not.
+    if service.settings.jwt_secret is not None:
+        import_module("exporter.web.tokens")
+    app[RULES] = RulesInUse()
+    app.add_routes(endpoint.route() for endpoint in ENDPOINTS)
+    pages.add(app)
