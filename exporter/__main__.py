@@ -80,8 +80,12 @@ def token_command(role: Role, sub: str, hours: float) -> None:
     except SettingsError as error:
         _refuse(error.problems, 2)
     try:
-        click.echo(mint(settings, sub, role, timedelta(hours=hours)))
-    except (ValueError, OverflowError) as error:
+        life = timedelta(hours=hours)
+    except (ValueError, OverflowError):
+        _refuse([f"--hours: {hours} is no number of hours"], 2)
+    try:
+        click.echo(mint(settings, sub, role, life))
+    except ValueError as error:
         _refuse([str(error)], 2)
 
 

@@ -17,8 +17,7 @@ Document = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _OPEN_PART: Final = re.compile(r"\{(\w+)\}")
-_ALWAYS: Final = ("400", "401", "403", "404", "413", "429", "500", "503")
-_DESCRIPTIONS: Final = {
+_ERRORS: Final = {
     "400": "Something is wrong with what was sent; all of it is told at once.",
     "401": "No token, or one that is not valid.",
     "403": "The token's role may not do this.",
@@ -28,19 +27,14 @@ _DESCRIPTIONS: Final = {
     "500": "An error inside the exporter, whose log says more.",
     "503": "The store is not available, there is no ledger, or READ_ONLY is set.",
 }
-_REQUEST_ID: Final = {
-    "X-Request-ID": {
-        "description": "The name of the request, in logs and in the audit trail.",
-        "schema": {"type": "string"},
-    }
-}
-_LIMITS: Final = {
-    name: {"description": description, "schema": {"type": "integer"}}
-    for name, description in {
-        "X-RateLimit-Limit": "Requests a minute.",
-        "X-RateLimit-Remaining": "Requests that may be made at once now.",
-        "X-RateLimit-Reset": "When all of them may be made again, in unix time.",
-    }.items()
+_HEADERS: Final = {
+    name: {"description": description, "schema": {"type": kind}}
+    for name, kind, description in (
+        ("X-Request-ID", "string", "The request's name, in logs and in the audit trail."),
+        ("X-RateLimit-Limit", "integer", "Requests a minute."),
+        ("X-RateLimit-Remaining", "integer", "Requests that may be made at once now."),
+        ("X-RateLimit-Reset", "integer", "When all of them may be made again, in unix time."),
+    )
 }
 _ABOUT: Final = """\
 Alerts as the ledger knows them, and what is watched. Ask with `Authorization: Bearer <token>`;
@@ -101,6 +95,15 @@ def document(endpoints: Sequence[Endpoint[Any, Any]]) -> Document:
         "paths": paths,
         "components": {
             "schemas": shown,
+            "headers": _HEADERS,
+            "responses": {
+                status: {
+                    "description": description,
+                    "headers": _headers(),
+                    "content": _json(references[ErrorAnswer, "serialization"]),
+                }
+                for status, description in _ERRORS.items()
+            },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
@@ -119,17 +122,10 @@ def _operation(
         "responses": {
             "200": {
                 "description": (endpoint.answer.__doc__ or "").strip(),
-                "headers": {**_REQUEST_ID, **_LIMITS},
+                "headers": _headers(),
                 "content": _json(references[endpoint.answer, "serialization"]),
             },
-            **{
-                status: {
-                    "description": _DESCRIPTIONS[status],
-                    "headers": {**_REQUEST_ID, **_LIMITS},
-                    "content": _json(references[ErrorAnswer, "serialization"]),
-                }
-                for status in _ALWAYS
-            },
+            **{status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS},
         },
     }
     if endpoint.on_this_machine:
@@ -141,6 +137,10 @@ def _operation(
             "content": _json(references[endpoint.body, "validation"]),
         }
     return operation
+
+
+def _headers() -> dict[str, dict[str, str]]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
 
 
 def _has_to_be_given(body: type[Shape]) -> bool:
@@ -156,7 +156,13 @@ def _open_parts(path: str) -> Iterator[dict[str, Any]]:
 def _parameters(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, schema in model.get("properties", {}).items():
         told = {key: value for key, value in schema.items() if key not in ("title", "description")}
-        parameter = {"name": name, "in": "query", "required": False, "schema": _given(told)}
+        parameter = {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "allowEmptyValue": True,
+            "schema": _given(told),
+        }
         if "description" in schema:
             parameter["description"] = schema["description"]
         yield parameter
