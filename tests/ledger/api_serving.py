@@ -96,20 +96,20 @@ class Api:
         return {"Authorization": f"Bearer {self.token(role, sub)}"}
 
     async def get(
-        self, path: str, status: int = 200, role: Role = "viewer", **query: str
+        self, path: str, expected: int = 200, /, role: Role = "viewer", **query: str
     ) -> dict[str, Any]:
         """The JSON that is answered with this status."""
         answer = await self.client.get(path, params=query, headers=self.bearer(role))
-        assert answer.status == status, await answer.text()
+        assert answer.status == expected, await answer.text()
         found: dict[str, Any] = await answer.json()
         return found
 
     async def post(
-        self, path: str, body: object = None, status: int = 200, role: Role = "responder"
+        self, path: str, body: object = None, expected: int = 200, role: Role = "responder"
     ) -> dict[str, Any]:
         """The same of what is sent as JSON."""
         answer = await self.client.post(path, json=body, headers=self.bearer(role))
-        assert answer.status == status, await answer.text()
+        assert answer.status == expected, await answer.text()
         found: dict[str, Any] = await answer.json()
         return found
 
