@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from aiohttp import web
 
 from exporter.service import Service
-from exporter.web import discovery, health, lifecycle, metrics, runbooks
-from exporter.web.api import pages
-from exporter.web.api.alerts import RULES
-from exporter.web.api.endpoints import ENDPOINTS
-from exporter.web.api.rules import RulesInUse
+from exporter.web import discovery, health, lifecycle, metrics, runbooks, webhook
+from exporter.web.api.application import add_api
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
 from exporter.web.rate_limit import rate_limit
@@ -21,7 +16,7 @@ from exporter.web.request_id import request_id
 # A webhook of Alertmanager with hundreds of alerts fits; what is larger is an attack.
 _LARGEST_BODY = 4 * 1024 * 1024
 
-_GROUPS = (metrics, health, discovery, lifecycle, runbooks)
+_GROUPS = (metrics, health, discovery, lifecycle, runbooks, webhook)
 
 
 def make_app(service: Service) -> web.Application:
@@ -39,15 +34,5 @@ def make_app(service: Service) -> web.Application:
     app[SERVICE] = service
     for group in _GROUPS:
         app.add_routes(group.routes())
-    _add_api(app, service)
+    add_api(app, service.settings)
     return app
-
-
-def _add_api(app: web.Application, service: Service) -> None:
-    # What signs tokens costs memory that a pure prober need not spend, and time that the first
-    # request with a token should not.
-    if service.settings.jwt_secret is not None:
-        import_module("exporter.web.tokens")
-    app[RULES] = RulesInUse()
-    app.add_routes(endpoint.route() for endpoint in ENDPOINTS)
-    pages.add(app)
