@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 from sqlalchemy import func, select
@@ -14,7 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
 from exporter.ledger.errors import StoreUnavailableError
-from exporter.ledger.store import Store, StoreOptions
+from exporter.ledger.options import store_options
+from exporter.ledger.store import Store
 from exporter.ledger.tables import RESOLVED, alerts, replicas
 from exporter.settings import Settings
 from exporter.version import VERSION
@@ -37,17 +37,9 @@ class Ledger:
     def __init__(
         self, settings: Settings, registry: Registry, platform: Callable[[], Platform]
     ) -> None:
-        url = settings.database_url
         self.replica = settings.replica
         self.platform = platform
-        self.store = Store(
-            StoreOptions(
-                url=url.get_secret_value() if url is not None else None,
-                file=Path(settings.ledger_file),
-                pool_min=settings.database_pool_min,
-                pool_max=settings.database_pool_max,
-            )
-        )
+        self.store = Store(store_options(settings))
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
