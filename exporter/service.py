@@ -32,6 +32,7 @@ from model.platform import Platform
 from model.targets import Target
 
 if TYPE_CHECKING:
+    from exporter.chat.chat import Chat
     from exporter.ledger.ledger import Ledger
 
 log = structlog.get_logger("exporter.service")
@@ -119,6 +120,7 @@ class Service:
         self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
         self.ledger = self._make_ledger()
+        self.chat = self._make_chat()
         self.started_at = time.time()
 
     def _make_ledger(self) -> Ledger | None:
@@ -128,6 +130,18 @@ class Service:
         from exporter.ledger.ledger import Ledger
 
         return Ledger(self.settings, self.telemetry.registry, lambda: self.loaded.platform)
+
+    def _make_chat(self) -> Chat | None:
+        if self.ledger is None:
+            return None
+        from exporter.chat.chat import Chat
+
+        return Chat(
+            self.settings,
+            self.telemetry.errors,
+            self.ledger.store,
+            lambda: self.loaded.platform,
+        )
 
     async def start(self) -> None:
         """Start probing. Raises ConfigError if a target cannot be probed as the config says."""

@@ -26,7 +26,7 @@ def verify_slack(secret: str, timestamp: str, signature: str, body: bytes, now: 
 
 
 def verify_pagerduty(secret: str, signatures: str, body: bytes) -> None:
-    """Raises SignatureError. While a secret is replaced there are two signatures: one has to fit."""
+    """Raises SignatureError. There are two while a secret is replaced: one of them has to fit."""
     expected = f"v1={_hmac(secret, body)}"
     # All are compared, so that the time it takes does not tell which one fits.
     fitting = [_same(expected, one.strip()) for one in signatures.split(",")]

@@ -43,7 +43,7 @@ class _Legacy(Received):
     user: _User
     team: _Team
     response_url: str = Field(max_length=_LONGEST_URL)
-    original_message: dict[str, Any] = {}
+    original_message: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Blocks(Received):
@@ -53,7 +53,7 @@ class _Blocks(Received):
     # Of an app that is installed in an organisation, the user alone names the team.
     team: _Team | None = None
     response_url: str = Field(max_length=_LONGEST_URL)
-    message: dict[str, Any] = {}
+    message: dict[str, Any] = Field(default_factory=dict)
 
 
 _PAYLOAD: TypeAdapter[_Legacy | _Blocks] = TypeAdapter(

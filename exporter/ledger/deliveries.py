@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exporter.ledger.tables import deliveries
@@ -30,8 +31,21 @@ async def is_first(
         insert_into(connection, deliveries)
         .values(source=source, event_id=event_id, received_at=now)
         .on_conflict_do_nothing()
+        .returning(deliveries.c.event_id)
     )
-    return written.rowcount == 1
+    return written.one_or_none() is not None
+
+
+async def known(
+    connection: AsyncConnection, source: Source, event_ids: Collection[str]
+) -> set[str]:
+    """Those of these ids that have come before."""
+    found = await connection.execute(
+        select(deliveries.c.event_id).where(
+            deliveries.c.source == source, deliveries.c.event_id.in_(event_ids)
+        )
+    )
+    return set(found.scalars())
 
 
 async def forget(connection: AsyncConnection, source: Source, event_id: str) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from exporter.ledger import deliveries
+from exporter.ledger.incoming import Incoming
 from exporter.ledger.tables import ACKNOWLEDGED, RESOLVED, alert_groups, alerts, pagerduty_incidents
 from exporter.ledger.upsert import insert_into
+from model.telling import LEDGER
 
 # As long as an incident may be open, and a note may come to it.
 _REMEMBERED = timedelta(days=90)
@@ -25,25 +29,31 @@ def dedup_key(group_key: str) -> str:
     return hashlib.sha256(group_key.encode()).hexdigest()
 
 
-async def remember_group(
-    connection: AsyncConnection,
-    group_key: str,
-    receiver: str,
-    fingerprints: Iterable[str],
-    now: datetime,
-) -> None:
-    """Keep by which group a receiver was told of these alerts."""
-    row = {"group_key": group_key, "dedup_key": dedup_key(group_key), "seen_at": now}
+async def remember_groups(
+    connection: AsyncConnection, incoming: Iterable[Incoming], now: datetime
+) -> int:
+    """Keep by which group of which receiver people were told of alerts; answers how many alerts.
+
+    The ledger's own receiver has a group for each alert, which tells nobody.
+    """
+    rows = {
+        (one.fingerprint, one.group.receiver): one.group.key
+        for one in incoming
+        if one.ours and one.group is not None and one.group.receiver != LEDGER
+    }
     # In one order for all, so that two replicas do not wait for each other.
-    for fingerprint in sorted(set(fingerprints)):
+    for (fingerprint, receiver), key in sorted(rows.items()):
+        row = {"group_key": key, "dedup_key": dedup_key(key), "seen_at": now}
         await connection.execute(
             insert_into(connection, alert_groups)
             .values(fingerprint=fingerprint, receiver=receiver, **row)
             .on_conflict_do_update(index_elements=["fingerprint", "receiver"], set_=row)
         )
-    await connection.execute(
-        delete(alert_groups).where(alert_groups.c.seen_at < now - _REMEMBERED)
-    )
+    if rows:
+        await connection.execute(
+            delete(alert_groups).where(alert_groups.c.seen_at < now - _REMEMBERED)
+        )
+    return len({fingerprint for fingerprint, _ in rows})
 
 
 async def remember_incident(
@@ -77,13 +87,23 @@ async def fingerprints_of(connection: AsyncConnection, key: str) -> list[str]:
     return list(found.scalars())
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An incident of which people have acknowledged everything, but not all of it in PagerDuty."""
+
+    dedup_key: str
+    receiver: str
+    # Names this state of it: which alert was acknowledged last.
+    event_id: str
+
+
 async def acknowledged_elsewhere(
     connection: AsyncConnection, since: datetime
-) -> dict[str, tuple[str, str]]:
-    """Incidents that somebody has acknowledged since then, but not in PagerDuty.
+) -> list[Acknowledged]:
+    """Incidents with an acknowledgement since then that PagerDuty was not told of.
 
-    By key: a receiver of it, and the alert acknowledged last. An incident of which an alert still
-    waits is left out: acknowledging it would silence what nobody has seen.
+    An incident of which an alert still waits is left out: to acknowledge it would silence what
+    nobody has seen. What is suppressed was told to nobody, and does not count.
     """
     of_group = alert_groups.c.fingerprint == alerts.c.fingerprint
     lately = (
@@ -105,11 +125,15 @@ async def acknowledged_elsewhere(
         )
         .order_by(alerts.c.acknowledged_at, alerts.c.id)
     )
-    incidents: dict[str, tuple[str, str]] = {}
+    incidents: dict[str, Acknowledged] = {}
     waiting = set()
     for key, receiver, alert_id, status in found:
-        incidents[key] = (receiver, alert_id)
+        incidents[key] = Acknowledged(key, receiver, f"{key}:{alert_id}")
         if status != ACKNOWLEDGED:
             waiting.add(key)
-    return {key: incident for key, incident in incidents.items() if key not in waiting}
-
+    told = await deliveries.known(
+        connection, "pagerduty-out", [one.event_id for one in incidents.values()]
+    )
+    return [
+        one for key, one in incidents.items() if key not in waiting and one.event_id not in told
+    ]
