@@ -84,7 +84,7 @@ def _known(service: Service, click: Click) -> Contact | None:
 async def _acknowledge(
     ledger: Ledger, chat: Chat, click: Click, actor: Actor, signature: str
 ) -> bool:
-    """Acknowledge, and tell in Slack what has become of it. False: the request is a repeated one."""
+    """Acknowledge, and tell in Slack what has become of it; False for a repeated request."""
     from exporter.chat import slack_message
     from exporter.ledger import actions, deliveries
 
