@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from model.platform import Platform
 # For how long an alert that has ended says that it waits for nobody. Rules remember what the last
 # three minutes said: an end that were only silent would go on escalating as long.
 _AFTERWARDS = timedelta(minutes=5)
-# So many rows are read between two looks of the event loop at what else is due.
+# So many rows are looked at before the event loop does what else is due.
 _SLICE = 200
 # The fact that says until when everything was reconciled, as an ISO time.
 RECONCILED = "reconciled_until"
@@ -37,11 +38,14 @@ class State:
     overdue: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Row[Any], now: datetime) -> None:
-        """Count one more row."""
+        """Count a row, which is one of both queries if a person has ended what fires."""
+        labels = (row.id, row.name, row.severity, row.service)
+        if labels in self.waiting_since:
+            return
         self.firing += row.firing
         waits = row.status == ACTIVE and not row.suppressed
         since = (row.waiting_since or row.starts_at).timestamp() if waits else 0.0
-        self.waiting_since[row.id, row.name, row.severity, row.service] = since
+        self.waiting_since[labels] = since
         if waits and row.response_due_at is not None and row.response_due_at < now:
             self.overdue[row.severity] += 1
 
@@ -54,11 +58,10 @@ async def read(store: Store, now: datetime) -> State:
     query = select(*(alerts.c[name] for name in (*columns, *times)))
     async with store.read() as connection:
         for which in (alerts.c.firing, alerts.c.ends_at > now - _AFTERWARDS):
-            rows = await connection.stream(query.where(which))
-            async for some in rows.partitions(_SLICE):
+            for some in (await connection.execute(query.where(which))).partitions(_SLICE):
                 for row in some:
-                    if (row.id, row.name, row.severity, row.service) not in state.waiting_since:
-                        state.add(row, now)
+                    state.add(row, now)
+                await asyncio.sleep(0)
         until = await connection.scalar(select(facts.c.value).where(facts.c.name == RECONCILED))
     if until is not None:
         state.reconciled_until = datetime.fromisoformat(until).timestamp()

@@ -115,7 +115,7 @@ async def watched(directory: Path, network: Cabled) -> AsyncIterator[tuple[Firin
     process = child(
         network.command(sys.executable, "-m", "exporter", "serve"),
         cwd=ROOT,
-        env={**os.environ, "MONITORING_CONFIG": str(config), "PORT": str(PORT)},
+        env={**os.environ, "MONITORING_CONFIG": str(config), "PORT": str(PORT), "LEDGER": "off"},
         log=directory / "exporter.log",
     )
     try:
