@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exporter.ledger import audit, notes
 from exporter.ledger.actor import Actor
+from exporter.ledger.ingest import lock
 from exporter.ledger.store import Store
 from exporter.ledger.tables import ACKNOWLEDGED, RESOLVED, alert_notes, alerts
 
@@ -28,6 +29,9 @@ ACKNOWLEDGE, NOTE, RESOLVE, FALSE_POSITIVE = "acknowledge", "note", "resolve", "
 
 # How an alert ended: by a person's hand.
 BY_PERSON = "person"
+
+# By how much the clocks of whoever says when may be apart.
+_CLOCKS = timedelta(minutes=1)
 
 # Anything else is no id of ours, and is not looked for.
 _ID = re.compile(r"[0-9A-Za-z-]{1,36}")
@@ -69,7 +73,7 @@ async def acknowledge(
         episode = await _locked(connection, alert_id)
         if episode.status == RESOLVED:
             raise AlertEndedError(_ended(episode))
-        return await _acknowledge(connection, episode, _storable(actor), now, text)
+        return await _acknowledge(connection, episode, _storable(actor), now, text, now)
 
 
 async def acknowledge_fingerprints(
@@ -90,13 +94,21 @@ async def acknowledge_within(
     actor: Actor,
     now: datetime,
     note: str | None = None,
+    *,
+    done_at: datetime | None = None,
 ) -> list[Acknowledgement]:
-    """As acknowledge_fingerprints, as a part of a transaction."""
+    """As acknowledge_fingerprints, as a part of a transaction.
+
+    `done_at` is when somebody did it, where we are told later. What began after that is left out:
+    nobody had seen it.
+    """
     text = notes.optional(note)
     who = _storable(actor)
+    done = now if done_at is None else min(done_at, now)
     return [
-        await _acknowledge(connection, episode, who, now, text)
+        await _acknowledge(connection, episode, who, now, text, done)
         for episode in await _open_episodes(connection, fingerprints)
+        if done_at is None or episode.starts_at <= done + _CLOCKS
     ]
 
 
@@ -118,9 +130,14 @@ async def note_within(
     now: datetime,
     text: str,
 ) -> int:
-    """Note something about the open episodes of these fingerprints; answers how many there are."""
+    """Note something about the open episodes of these fingerprints; answers how many there are.
+
+    If none is open, about the last one, and those that were open together with it.
+    """
     kept = notes.checked(text)
     episodes = await _open_episodes(connection, fingerprints)
+    if not episodes:
+        episodes = await _last_episodes(connection, fingerprints)
     for episode in episodes:
         await _add_note(connection, episode.id, _storable(actor), now, kept)
     return len(episodes)
@@ -198,19 +215,44 @@ async def _locked(connection: AsyncConnection, alert_id: str) -> Row[Any]:
 async def _open_episodes(
     connection: AsyncConnection, fingerprints: Collection[str]
 ) -> list[Row[Any]]:
-    """Locked in the same order by all, so that two replicas do not wait for each other."""
-    known = {one for one in fingerprints if _FINGERPRINT.fullmatch(one)}
+    known = _known(fingerprints)
+    # As whoever ingests, so that neither has what the other one waits for.
+    await lock(connection, known)
     found = await connection.execute(
         select(alerts)
-        .where(alerts.c.fingerprint.in_(sorted(known)), alerts.c.status != RESOLVED)
+        .where(alerts.c.fingerprint.in_(known), alerts.c.status != RESOLVED)
         .order_by(alerts.c.fingerprint)
         .with_for_update()
     )
     return list(found.all())
 
 
+async def _last_episodes(
+    connection: AsyncConnection, fingerprints: Collection[str]
+) -> list[Row[Any]]:
+    of_these = alerts.c.fingerprint.in_(_known(fingerprints))
+    last = (
+        await connection.execute(
+            select(alerts).where(of_these).order_by(alerts.c.ends_at.desc()).limit(1)
+        )
+    ).one_or_none()
+    if last is None:
+        return []
+    together = select(alerts).where(of_these, alerts.c.ends_at >= last.starts_at)
+    return list((await connection.execute(together.order_by(alerts.c.fingerprint))).all())
+
+
+def _known(fingerprints: Collection[str]) -> list[str]:
+    return sorted({one for one in fingerprints if _FINGERPRINT.fullmatch(one)})
+
+
 async def _acknowledge(
-    connection: AsyncConnection, episode: Row[Any], actor: Actor, now: datetime, note: str | None
+    connection: AsyncConnection,
+    episode: Row[Any],
+    actor: Actor,
+    now: datetime,
+    note: str | None,
+    done: datetime,
 ) -> Acknowledgement:
     first = episode.acknowledged_at is None
     if first:
@@ -222,7 +264,7 @@ async def _acknowledge(
             now,
             {
                 "status": ACKNOWLEDGED,
-                "acknowledged_at": now,
+                "acknowledged_at": done,
                 "acknowledged_by": actor.name,
                 "acknowledged_for": actor.on_behalf_of,
                 "acknowledged_via": actor.via,
@@ -232,7 +274,7 @@ async def _acknowledge(
         await _add_note(connection, episode.id, actor, now, note)
     return Acknowledgement(
         alert_id=episode.id,
-        acknowledged_at=now if first else episode.acknowledged_at,
+        acknowledged_at=done if first else episode.acknowledged_at,
         acknowledged_by=actor.name if first else episode.acknowledged_by,
         first=first,
         fingerprint=episode.fingerprint,

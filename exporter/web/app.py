@@ -5,7 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from exporter.service import Service
-from exporter.web import discovery, health, lifecycle, metrics, runbooks, webhook
+from exporter.web import (
+    discovery,
+    groups,
+    health,
+    lifecycle,
+    metrics,
+    pagerduty,
+    runbooks,
+    slack,
+    webhook,
+)
 from exporter.web.api.application import add_api
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
@@ -16,7 +26,7 @@ from exporter.web.request_id import request_id
 # A webhook of Alertmanager with hundreds of alerts fits; what is larger is an attack.
 _LARGEST_BODY = 4 * 1024 * 1024
 
-_GROUPS = (metrics, health, discovery, lifecycle, runbooks, webhook)
+_GROUPS = (metrics, health, discovery, lifecycle, runbooks, webhook, groups, slack, pagerduty)
 
 
 def make_app(service: Service) -> web.Application:
