@@ -96,7 +96,7 @@ class Api:
         return {"Authorization": f"Bearer {self.token(role, sub)}"}
 
     async def get(
-        self, path: str, expected: int = 200, /, role: Role = "viewer", **query: str
+        self, path: str, expected: int = 200, role: Role = "viewer", /, **query: str
     ) -> dict[str, Any]:
         """The JSON that is answered with this status."""
         answer = await self.client.get(path, params=query, headers=self.bearer(role))

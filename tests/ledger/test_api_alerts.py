@@ -15,6 +15,7 @@ from exporter.ledger.store import StoreOptions
 from exporter.ledger.tables import alert_audit, alert_notes
 from exporter.web.api.alerts import figure
 from exporter.web.api.rules import slug
+from exporter.web.identity import Role
 
 FACTS = (
     "id",
@@ -196,7 +197,7 @@ async def test_filters_narrow_both_lists_and_the_summary(served: Api) -> None:
         alert(5, name="TooSlow"),
         alert(6, annotations={"summary": "Payments FAIL"}),
     )
-    cases = (
+    cases: tuple[tuple[dict[str, str], list[str] | None, list[str]], ...] = (
         ({"severity": "warning"}, wanted(3), []),
         ({"service": "venue-service"}, wanted(4), []),
         ({"name": "TooSlow"}, wanted(5), []),
@@ -276,8 +277,9 @@ async def test_addresses_of_people_are_told_to_admins_alone(served: Api) -> None
     row = alert(1)
     await served.add(row)
     await served.post(f"/api/alerts/{row['id']}/notes", {"notes": "x"})
-    for role, address in (("viewer", None), ("responder", None), ("admin", "127.0.0.1")):
-        found = await served.get(f"/api/alerts/{row['id']}", role=role)  # type: ignore[arg-type] # roles all
+    told: dict[Role, str | None] = {"viewer": None, "responder": None, "admin": "127.0.0.1"}
+    for role, address in told.items():
+        found = await served.get(f"/api/alerts/{row['id']}", 200, role)
         assert found["timeline"][0]["address"] == address
 
 
@@ -342,7 +344,7 @@ async def test_an_archived_alert_is_found_by_its_id_with_its_notes(served: Api) 
 
 async def test_history_is_narrowed_by_time_and_by_what_people_said(served: Api) -> None:
     await served.add(alert(1), ended(2, false_positive=True), ended(3), alert(60))
-    cases: tuple[tuple[dict[str, str], list[str]], ...] = (
+    cases: tuple[tuple[dict[str, str], list[str] | None], ...] = (
         ({"from": "2026-01-31T12:02:00Z"}, wanted(60, 3, 2)),
         ({"to": "2026-01-31T12:02:00Z"}, wanted(1)),
         ({"from": "2026-01-31T13:02:00+01:00", "to": "2026-01-31T12:03:00.000001Z"}, wanted(3, 2)),
@@ -350,7 +352,7 @@ async def test_history_is_narrowed_by_time_and_by_what_people_said(served: Api) 
         ({"falsePositive": "false", "status": "resolved"}, wanted(3)),
         ({"status": "active"}, wanted(60, 1)),
         ({"name": "Other"}, []),
-        ({"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}, None),  # type: ignore[dict-item] # all
+        ({"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}, None),
     )
     for query, expected in cases:
         page = await served.get("/api/alerts/history", **query)
@@ -430,7 +432,7 @@ async def test_rules_are_those_of_the_config(served: Api) -> None:
 
 
 async def test_an_alert_names_its_rule_and_the_rules_channels(served: Api) -> None:
-    slow = {"name": "TooSlow", "severity": "warning"}
+    slow: dict[str, Any] = {"name": "TooSlow", "severity": "warning"}
     await served.add(
         alert(1, **slow, labels={"alertname": "TooSlow", "cause": "network"}),
         alert(2, **slow, labels={"alertname": "TooSlow", "cause": "another"}),

@@ -29,6 +29,7 @@ from exporter.web.api.monitoring_models import (
     OverviewQuery,
     ServiceAnswer,
     ServicesAnswer,
+    WorkersAnswer,
 )
 from exporter.web.api.shapes import Nothing
 
@@ -143,6 +144,18 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         answer=ServiceAnswer,
         query=Nothing,
         body=Nothing,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/monitoring/workers",
+        role="viewer",
+        summary="What is done again and again, and when",
+        handler=monitoring.list_workers,
+        answer=WorkersAnswer,
+        query=Nothing,
+        body=Nothing,
+        # The runbook asks from the host itself, without a token.
+        on_this_machine=True,
     ),
     Endpoint(
         method="GET",

@@ -26,8 +26,10 @@ from exporter.web.api.monitoring_models import (
     ServiceState,
     StateCounts,
     TargetState,
+    WorkersAnswer,
+    WorkerState,
 )
-from exporter.web.api.shapes import Nothing, stamp
+from exporter.web.api.shapes import Nothing, stamp, stamp_or_none
 from exporter.web.errors import now
 from exporter.web.health import overall
 from exporter.web.slices import sliced
@@ -70,6 +72,28 @@ async def show_service(call: Call[Nothing, Nothing]) -> ServiceAnswer:
         **_service(resting, shots[name]).model_dump(),
         url=_address(call.service.loaded.urls[name]),
         timestamp=now(),
+    )
+
+
+async def list_workers(call: Call[Nothing, Nothing]) -> WorkersAnswer:
+    """When each worker ran, and when it will. Without a ledger there are none."""
+    workers = call.service.workers
+    states = [] if workers is None else await workers.states()
+    return WorkersAnswer(
+        workers=[
+            WorkerState(
+                name=worker.name,
+                status=worker.status,
+                last_run=stamp_or_none(worker.last_run),
+                next_run=stamp(worker.next_run),
+                interval=round(worker.interval.total_seconds() * 1000),
+                success_count=worker.success_count,
+                error_count=worker.error_count,
+                last_error=worker.last_error,
+                replica=worker.replica,
+            )
+            for worker in states
+        ]
     )
 
 

@@ -99,3 +99,27 @@ class OverviewAnswer(Shape):
     dependencies: dict[str, TargetState]
     external: dict[str, TargetState]
     alerts: AlertsInRange | None
+
+
+class WorkerState(Shape):
+    """A worker, of all replicas together. `interval` is in milliseconds.
+
+    `status`: waiting for its first run, running, idle, failing (its last run has failed), or
+    interrupted (the replica that ran it is gone). `replica` is who ran it last.
+    """
+
+    name: str
+    status: Literal["waiting", "running", "idle", "failing", "interrupted"]
+    last_run: Timestamp | None
+    next_run: Timestamp
+    interval: int
+    success_count: int
+    error_count: int
+    last_error: str | None
+    replica: str | None
+
+
+class WorkersAnswer(Shape):
+    """What is done again and again."""
+
+    workers: list[WorkerState]
