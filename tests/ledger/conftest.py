@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from stores import KINDS, new_database, opened, sqlite
+from store_fixtures import options, postgres
+from stores import opened
 
 from exporter.ledger.store import Store, StoreOptions
-from programs import Postgres
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A running Postgres."""
-    server = Postgres()
-    server.start()
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(params=KINDS)
-def options(request: pytest.FixtureRequest, tmp_path: Path) -> StoreOptions:
-    """Where a store is: the test runs once for each kind."""
-    if request.param == "sqlite":
-        return sqlite(tmp_path)
-    return StoreOptions(url=new_database(request.getfixturevalue("postgres")))
+__all__ = ["options", "postgres", "store"]
 
 
 @pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[Store]:
+async def store(options: StoreOptions) -> AsyncIterator[Store]:  # noqa: F811 - the fixture
     """An open store of each kind."""
     async with opened(options) as made:
         yield made

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const EVERY = 4000;
+  const EVERY = 3000;
   const PART = { "X-Part": "live" };
   const main = document.querySelector("main[data-live]");
   const stale = document.getElementById("stale");
