@@ -15,7 +15,7 @@ from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import metrics
 from exporter.workers.aggregation import Aggregation
 from exporter.workers.compaction import AGE, ALL_REPLICAS, compact
-from model.sql import SqlMetrics
+from model.sql import SqlMetrics, SqlValue
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -69,7 +69,8 @@ async def test_nothing_is_written_of_an_interval_that_has_not_ended(
 
 
 async def test_business_figures_are_not_counted(store: Store, aggregation: Aggregation) -> None:
-    target = SqlMetrics.model_construct(name="payments")
+    value = SqlValue(column="n", metric="payments", help="How many.")
+    target = SqlMetrics(name="payments", query="SELECT 1 AS n", values=(value,))
     aggregation.count(target, success())
     aggregation.end_interval(NOON + STEP)
     await write(store, aggregation)
