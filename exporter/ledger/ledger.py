@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import get_args
 
+import aiohttp
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
+from exporter.ledger import state
 from exporter.ledger.errors import StoreUnavailableError
+from exporter.ledger.incoming import Incoming
+from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
 from exporter.ledger.store import Store
-from exporter.ledger.tables import RESOLVED, alerts, replicas
+from exporter.ledger.tables import replicas
 from exporter.settings import Settings
 from exporter.version import VERSION
 from model import names
@@ -42,9 +46,13 @@ class Ledger:
         self.store = Store(store_options(settings))
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
-        self._open = registry.value(names.ALERT_LEDGER_OPEN_ALERTS)
-        self._unacked = registry.family(names.ALERT_LEDGER_UNACKED_SINCE)
+        self._told = state.Told(registry)
+        self._messages = registry.family(names.ALERT_LEDGER_MESSAGES)
+        for source in get_args(Source):
+            for change in CHANGES:
+                self._messages.labels(source, change)
         registry.value(names.DB_POOL_MAX).set_function(lambda: self.store.pool.largest)
         registry.value(names.DB_POOL_AVAILABLE).set_function(lambda: self.store.pool.available)
         registry.value(names.DB_POOL_WAITING).set_function(lambda: self.store.pool.waiting)
@@ -69,6 +77,7 @@ class Ledger:
                 trouble = ""
             except StoreUnavailableError as error:
                 self._up.set(0)
+                self._told.lose()
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("the ledger's store is not available", why=trouble)
@@ -78,22 +87,39 @@ class Ledger:
             self._changed.clear()
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of what was asked of others."""
+        if self._session is not None:
+            await self._session.close()
         await self.store.close()
+
+    async def ingest(self, incoming: Sequence[Incoming], source: Source, now: datetime) -> Outcome:
+        """Merge what is told of alerts into the ledger. Raises StoreUnavailableError."""
+        if not incoming:
+            return Outcome({})
+        outcome = await ingest(self.store, incoming, source, now, self.platform())
+        for change, number in outcome.changes.items():
+            self._messages.labels(source, change).inc(number)
+        if outcome.changed:
+            self.touch()
+        return outcome
+
+    def count(self, closed: Mapping[Source, int]) -> None:
+        """Count what has ended by what was asked, not told."""
+        for source, number in closed.items():
+            self._messages.labels(source, "closed").inc(number)
+        if closed:
+            self.touch()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For what the ledger asks of others; made when it is first wanted, on the event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        return self._session
 
     async def _refresh(self) -> None:
         await self._say_that_we_live()
-        async with self.store.read() as connection:
-            firing = await connection.scalar(
-                select(func.count()).select_from(alerts).where(alerts.c.firing)
-            )
-            rows = (
-                await connection.execute(
-                    select(alerts).where(alerts.c.status != RESOLVED).order_by(alerts.c.starts_at)
-                )
-            ).all()
-        del rows
-        self._open.set(firing or 0)
+        self._told.tell(await state.read(self.store, datetime.now(UTC)), self.platform())
         self._up.set(1)
 
     async def _say_that_we_live(self) -> None:

@@ -69,7 +69,7 @@ async def test_nothing_is_written_of_an_interval_that_has_not_ended(
 
 
 async def test_business_figures_are_not_counted(store: Store, aggregation: Aggregation) -> None:
-    value = SqlValue(column="n", metric="payments", help="How many.")
+    value = SqlValue(column="n", metric_name="payments", help="How many.")
     target = SqlMetrics(name="payments", query="SELECT 1 AS n", values=(value,))
     aggregation.count(target, success())
     aggregation.end_interval(NOON + STEP)
