@@ -122,7 +122,7 @@ async def last_run(store: Store) -> Any:
 async def locks(store: Store) -> int:
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 3017"
     async with store.read() as connection:
-        return (await connection.execute(text(held))).scalar_one()
+        return int((await connection.execute(text(held))).scalar_one())
 
 
 async def test_when_the_replica_that_holds_the_lock_is_killed_another_one_works_on(
