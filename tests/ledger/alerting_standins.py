@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -84,9 +85,9 @@ class StandInPrometheus:
             selector, _, length = request.query["query"].rstrip("]s").rpartition("[")
             assert selector.startswith('ALERTS{alertstate="firing"')
             begin = end - float(length)
-            result = [
+            result: list[dict[str, Any]] = [
                 {
-                    "metric": {"__name__": "ALERTS", "alertstate": "firing", **of},
+                    "metric": {**of, "__name__": "ALERTS", "alertstate": "firing"},
                     "values": [[at, "1"] for at in times if begin <= at <= end],
                 }
                 for of, times in self.samples

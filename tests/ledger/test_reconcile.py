@@ -329,6 +329,43 @@ async def test_two_replicas_may_reconcile_at_the_same_time(scene: Scene) -> None
     ) == [(since, None), (since, last + STEP)]
 
 
+RELABELLED = """
+global: {external_labels: {cluster: eu, replica: a, service: never}}
+alerting: {alert_relabel_configs: [{regex: replica, action: labeldrop}]}
+"""
+
+
+async def test_external_labels_are_those_of_the_alert_that_alertmanager_knows(
+    scene: Scene,
+) -> None:
+    scene.prometheus.config = RELABELLED
+    since = scene.now - 10 * AGO
+    scene.prometheus.remembers(labels(), since, scene.now)
+    scene.alertmanagers[0].has(labels(cluster="eu"), since)
+    await scene.reconcile()
+    (row,) = await rows(scene.ledger.store)
+    assert row.source == "alertmanager"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "alerting: {alert_relabel_configs: [{target_label: a, replacement: b}]}",
+        "alerting: {alertmanagers: [{alert_relabel_configs: [{regex: a, action: labeldrop}]}]}",
+        "alerting: {alert_relabel_configs: [{regex: '(', action: labeldrop}]}",
+        "alerting: [",
+        "alerting: 5",
+    ],
+)
+async def test_a_prometheus_that_sends_other_labels_than_can_be_followed_tells_nothing(
+    scene: Scene, config: str
+) -> None:
+    scene.prometheus.config = config
+    scene.prometheus.remembers(labels(), scene.now - 2 * AGO, scene.now - AGO)
+    await scene.reconcile()
+    assert await rows(scene.ledger.store) == []
+
+
 # --- what is no answer --------------------------------------------------------------------------
 
 
