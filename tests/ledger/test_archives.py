@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -206,10 +207,10 @@ async def test_every_reader_sees_each_of_20_000_rows_once_while_they_move(store:
             readers.create_task(look())
         while not seen:  # noqa: ASYNC110 - it is the readers that make progress
             await asyncio.sleep(0.01)
-        assert await move(store) == len(rows)
+        assert await move(store, replace(ALERTS, batch=250)) == len(rows)
         before = len(seen)
         done.set()
-    assert before > 3
+    assert before > 1
     assert set(seen) == {expected}
     assert await count(store, "alerts") == 0
 
