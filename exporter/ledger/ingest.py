@@ -52,6 +52,7 @@ _DECIDING = (
     "waiting_since",
     "ends_at",
     "created_at",
+    "updated_at",
     "response_due_at",
     "resolution",
     "firing",
@@ -221,6 +222,7 @@ def episode_of(row: Row[Any]) -> Episode:
         ends_at=row.ends_at,
         firing=row.firing,
         resolution=row.resolution,
+        changed_at=row.updated_at,
     )
 
 
