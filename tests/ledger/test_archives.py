@@ -65,7 +65,7 @@ def measured(at: datetime, target: str = "web") -> dict[str, Any]:
 
 
 async def add(store: Store, *rows: dict[str, Any]) -> None:
-    async with store.begin() as connection:
+    async with store.begin(deadline=120) as connection:
         for start in range(0, len(rows), 500):
             batch = rows[start : start + 500]
             await connection.execute(insert(alerts if "id" in batch[0] else metrics), batch)
