@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -33,6 +33,7 @@ from model.telling import TELLING_CHECKS
 from model.versions import version_mistakes
 
 D = TypeVar("D", bound=Declared)
+T = TypeVar("T")
 
 # A probe under way is a socket and 25 kB. When everything hangs for a timeout of 3 s, so many are
 # enough for 3,300 targets at an interval of 5 s.
@@ -180,6 +181,18 @@ class Platform(Declared):
         """Every recording rule that is needed, each after those that it reads."""
         return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
 
+    def once(self, calculate: Callable[[Platform], T]) -> T:
+        """What a function makes of this config, calculated when it is first asked for."""
+        known: dict[Callable[[Platform], Any], Any] = self._calculated
+        if calculate not in known:
+            known[calculate] = calculate(self)
+        found: T = known[calculate]
+        return found
+
+    @cached_property
+    def _calculated(self) -> dict[Callable[[Platform], Any], Any]:
+        return {}
+
     def severity(self, name: str) -> Severity:
         """The severity of a name. Raises KeyError if there is none."""
         return {severity.name: severity for severity in self.severities}[name]  # type: ignore[index]
@@ -218,7 +231,7 @@ def _is_ip_and_port(address: str) -> bool:
 
 
 # What is calculated once from the settings.
-_CALCULATED = ("targets", "kinds", "recording_rules", "sha256")
+_CALCULATED = ("targets", "kinds", "recording_rules", "sha256", "_calculated")
 
 # What no check across declarations reads.
 _NOT_COMPARED = {

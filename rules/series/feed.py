@@ -8,10 +8,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 from model.jobs import SERVICES_JOB
-from model.metric import Scope
+from model.json_target import JsonTarget
+from model.metric import Metric, Scope
 from model.platform import Platform
 from model.promql import CONFIG_SHA256, Selector, quoted
 from model.redis import Redis, Sentinel
+from model.sql import SqlMetrics
+from model.targets import Postgres
 from rules.untestable import UntestableError
 
 Labels = Mapping[str, str]
@@ -97,15 +100,13 @@ class Feed:
 
     def subjects(self, selector: Selector) -> list[str]:
         """The targets or services that a metric speaks of."""
+        of_services = self.tells_of_services(selector)
         named = {**dict(self.pinned), **selector.fixed}
-        if self.tells_of_services(selector):
-            found = [service.name for service in self.platform.services]
-            only = named.get("service")
-        else:
-            found, only = self._targets(selector), named.get("target")
+        only = named.get("service" if of_services else "target")
         if only is not None:
             return [only]
-        return found[: self.most]
+        names = self.platform.once(_Names)
+        return list(names.services if of_services else names.targets(selector))[: self.most]
 
     @staticmethod
     def is_of_services(selector: Selector) -> bool:
@@ -120,24 +121,44 @@ class Feed:
         ours = selector.metric.scope is Scope.PROCESS and "service" in selector.metric.labels
         return ours or cls.is_of_services(selector)
 
-    def _targets(self, selector: Selector) -> list[str]:
-        asking = [sql.name for sql in self.platform.sql if selector.metric in sql.metrics]
+
+class _Names:
+    """The names of a platform's targets and services, by what metrics may speak of."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.services = [service.name for service in platform.services]
+        self._targets = [target.name for target in platform.targets]
+        self._of_kind: dict[str, list[str]] = {}
+        for target in platform.targets:
+            self._of_kind.setdefault(target.kind, []).append(target.name)
+        self._asking: dict[Metric, list[str]] = {}
+        for sql in platform.sql:
+            for metric in sql.metrics:
+                self._asking.setdefault(metric, []).append(sql.name)
+
+    def targets(self, selector: Selector) -> list[str]:
+        """The targets that a metric may speak of."""
+        asking = self._asking.get(selector.metric)
         if asking:
             return asking
         prefix = selector.metric.name.removeprefix("monitoring_")
-        if prefix.startswith("pg_"):
-            return [target.name for target in self.platform.postgres]
-        if prefix.startswith("redis_"):
-            watches = Sentinel if prefix.startswith("redis_sentinel_") else Redis
-            return [target.name for target in self.platform.redis if isinstance(target, watches)]
-        if prefix.startswith("sql_"):
-            return [target.name for target in self.platform.sql]
-        if prefix.startswith("json_"):
-            return [target.name for target in self.platform.external]
+        for begins, kind in _KINDS:
+            if prefix.startswith(begins):
+                return self._of_kind.get(kind, [])
         if "kind" in selector.metric.labels:
-            kind = selector.fixed.get("kind")
-            return [one.name for one in self.platform.targets if kind in (None, one.kind)]
-        return [service.name for service in self.platform.services]
+            fixed = selector.fixed.get("kind")
+            return self._targets if fixed is None else self._of_kind.get(fixed, [])
+        return self.services
+
+
+# What metrics of one kind of target begin with; the first counts.
+_KINDS = (
+    ("pg_", Postgres.kind),
+    ("redis_sentinel_", Sentinel.kind),
+    ("redis_", Redis.kind),
+    ("sql_", SqlMetrics.kind),
+    ("json_", JsonTarget.kind),
+)
 
 
 def one(

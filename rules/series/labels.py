@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import singledispatch
 
 from model.jobs import JOB, SERVICES_JOB
@@ -45,7 +46,7 @@ def _results(expr: Expr, feed: Feed) -> list[Labels]:
 
 @_results.register
 def _(expr: Selector, feed: Feed) -> list[Labels]:
-    return [labels for labels, _ in label_sets(expr, feed)]
+    return label_sets(expr, feed)
 
 
 @_results.register
@@ -107,18 +108,23 @@ def inside(expr: Recorded, feed: Feed) -> Feed:
     return feed.pin({label: value for label, value in expr.fixed.items() if label in known})
 
 
-def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
-    """One label set a subject and replica; the second of each pair is the subject."""
+def label_sets(selector: Selector, feed: Feed) -> list[Labels]:
+    """One label set a subject and replica."""
     listed = _listed(selector, feed)
     of_targets = "target" in selector.metric.labels
     of_services = feed.tells_of_services(selector) and not any("service" in one for one in listed)
     subjects = feed.subjects(selector) if of_targets or of_services else [""]
-    return [
-        ({**_labels(selector, subject, replica, feed), **chosen}, subject)
-        for position, subject in enumerate(subjects)
-        for replica in _probed_by(position, feed)
-        for chosen in listed
-    ]
+    if not subjects:
+        return []
+    common, open_ = _common(selector, feed), _open(selector, feed)
+    found: list[Labels] = []
+    for position, subject in enumerate(subjects):
+        own = open_.of(subject, feed)
+        for replica in _probed_by(position, feed):
+            if open_.instance:
+                own["instance"] = replica
+            found.extend({**common, **own, **chosen} for chosen in listed)
+    return found
 
 
 def _listed(selector: Selector, feed: Feed) -> list[Labels]:
@@ -190,17 +196,13 @@ def _probed_by(position: int, feed: Feed) -> Sequence[str]:
     return [feed.replicas[position % len(feed.replicas)]] if feed.sharded else feed.replicas
 
 
-def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
-    kinds = feed.platform.kinds
-    of_services = feed.is_of_services(selector)
+def _common(selector: Selector, feed: Feed) -> dict[str, str]:
+    """The labels of every series of a selector, in their order; empty those that are open."""
     told = feed.tells_of_services(selector)
-    job = SERVICES_JOB if of_services else JOB
-    labels = {"job": job, "instance": replica}
+    labels = {"job": SERVICES_JOB if feed.is_of_services(selector) else JOB, "instance": ""}
     for name in selector.metric.labels:
-        if name == "target" or (name == "service" and told):
-            labels[name] = subject
-        elif name == "kind":
-            labels[name] = kinds.get(subject, "http")
+        if name in ("target", "kind") or (name == "service" and told):
+            labels[name] = ""
         elif name not in labels:
             labels[name] = value_that_matches(name, selector.matchers)
     for matcher in selector.matchers:
@@ -208,6 +210,37 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
             labels[matcher.label] = feed.settled(matcher.value)
         elif matcher.label == "le":
             labels["le"] = value_that_matches("le", selector.matchers)
-    fixed = selector.fixed
-    known = {*selector.metric.labels, "le"} - fixed.keys()
-    return labels | {name: value for name, value in feed.pinned if name in known}
+    return labels | _pinned(selector, feed)
+
+
+def _pinned(selector: Selector, feed: Feed) -> dict[str, str]:
+    """The labels of a selector that are settled from outside of it."""
+    known = {*selector.metric.labels, "le"} - selector.fixed.keys()
+    return {name: value for name, value in feed.pinned if name in known}
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The labels of a selector in which its series differ: by subject, by its kind, by replica."""
+
+    subject: tuple[str, ...]
+    kind: bool
+    instance: bool
+
+    def of(self, subject: str, feed: Feed) -> dict[str, str]:
+        """Their values for a subject."""
+        own = dict.fromkeys(self.subject, subject)
+        if self.kind:
+            own["kind"] = feed.platform.kinds.get(subject, "http")
+        return own
+
+
+def _open(selector: Selector, feed: Feed) -> _Open:
+    settled = {*selector.fixed, *_pinned(selector, feed)}
+    labels = [name for name in selector.metric.labels if name not in settled]
+    told = feed.tells_of_services(selector)
+    return _Open(
+        tuple(name for name in labels if name == "target" or (name == "service" and told)),
+        "kind" in labels,
+        "instance" not in settled,
+    )
