@@ -181,16 +181,20 @@ class Platform(Declared):
         """Every recording rule that is needed, each after those that it reads."""
         return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
 
-    def once(self, calculate: Callable[[Platform], T]) -> T:
-        """What a function makes of this config, calculated when it is first asked for."""
-        known: dict[Callable[[Platform], Any], Any] = self._calculated
-        if calculate not in known:
-            known[calculate] = calculate(self)
-        found: T = known[calculate]
+    def once(self, calculate: Callable[..., T], *of: object) -> T:
+        """What a function makes of parts of this config, calculated once for the same parts.
+
+        It is called with the parts and then the config itself.
+        """
+        key = (calculate, *map(id, of))
+        if key not in self._calculated:
+            # What is kept keeps its id.
+            self._calculated[key] = (calculate(*of, self), of)
+        found: T = self._calculated[key][0]
         return found
 
     @cached_property
-    def _calculated(self) -> dict[Callable[[Platform], Any], Any]:
+    def _calculated(self) -> dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]:
         return {}
 
     def severity(self, name: str) -> Severity:

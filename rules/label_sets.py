@@ -10,7 +10,7 @@ from model.escalation import EscalationRule, escalation_rules
 from model.platform import Platform
 from rules.alerts import rule_labels
 from rules.expand import expand
-from rules.series import Feed, results
+from rules.series import every_result
 
 Labels = dict[str, str]
 
@@ -43,7 +43,7 @@ def _of_alert(alert: Alert, platform: Platform, of: frozenset[str]) -> list[Sent
     templates = {name: text for name, text in given.items() if name in of and "{{" in text}
     kept = of - given.keys()
     found: dict[frozenset[tuple[str, str]], Labels] = {}
-    for labels in results(alert.expr, Feed(platform)):
+    for labels in every_result(alert, platform):
         own = {name: text for name, text in labels.items() if name in kept}
         for name, text in templates.items():
             own[name] = expand(text, labels, 0.0)

@@ -6,6 +6,7 @@ that do not share a metric are packed into one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -63,27 +64,30 @@ def _path(group: str, step: timedelta, platform: Platform) -> str:
 def _document(group: str, step: timedelta, cases: list[Case], platform: Platform) -> dict[str, Any]:
     read = groups_read(group, platform)
     order = [name for one in read for name in part_names(one, platform)]
-    shared = _sharing(groups(platform)[group])
+    reads = {id(alert): series_read(alert) for alert in groups(platform)[group]}
+    shared = _sharing(groups(platform)[group], reads)
     return {
         "rule_files": [f"{name}.rules.yml" for name in read],
         "evaluation_interval": prometheus(step),
         **({"group_eval_order": order} if len(order) > 1 else {}),
-        "tests": [_test(packed, step, shared) for packed in _pack(cases)],
+        "tests": [_test(pack.cases, step, shared) for pack in _packs(cases, reads)],
     }
 
 
+# The names of the series that each alert's rule reads, by the alert's id.
+_Reads = dict[int, frozenset[str]]
 # What silences any of them.
 _SILENCES = frozenset({names.MAINTENANCE.name})
 
 
-def _sharing(alerts: list[Alert]) -> frozenset[str]:
+def _sharing(alerts: list[Alert], reads: _Reads) -> frozenset[str]:
     """The names of several alerts of which one reads what another reads."""
-    reads: dict[str, list[frozenset[str]]] = {}
+    by_name: dict[str, list[frozenset[str]]] = {}
     for alert in alerts:
-        reads.setdefault(alert.name, []).append(series_read(alert))
+        by_name.setdefault(alert.name, []).append(reads[id(alert)])
     return frozenset(
         name
-        for name, own in reads.items()
+        for name, own in by_name.items()
         if any(a & b - _SILENCES for a, b in combinations(own, 2))
     )
 
@@ -100,15 +104,41 @@ def cases_of(alert: Alert, platform: Platform) -> list[Case]:
     ]
 
 
-def _pack(cases: list[Case]) -> list[list[Case]]:
-    """Put cases together that share no metric and are not of one alert."""
-    packs: list[list[Case]] = []
+@dataclass
+class _Pack:
+    """Cases that share no metric and are not of one alert, so that one test group holds them."""
+
+    cases: list[Case] = field(default_factory=list)
+    alerts: set[str] = field(default_factory=set)
+    feeds: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set)
+
+    def takes(self, case: Case, reads: frozenset[str]) -> bool:
+        """Whether a case, whose alert reads these series, changes nothing that the others see."""
+        return (
+            case.alert.name not in self.alerts
+            and self.feeds.isdisjoint(case.feeds)
+            and self.reads.isdisjoint(case.feeds)
+            and self.feeds.isdisjoint(reads)
+        )
+
+    def add(self, case: Case, reads: frozenset[str]) -> None:
+        """Put a case to the others."""
+        self.cases.append(case)
+        self.alerts.add(case.alert.name)
+        self.feeds |= case.feeds
+        self.reads |= reads
+
+
+def _packs(cases: list[Case], reads: _Reads) -> list[_Pack]:
+    packs: list[_Pack] = []
     for case in cases:
-        home = next((pack for pack in packs if not any(map(case.clashes, pack))), None)
+        read = reads[id(case.alert)]
+        home = next((pack for pack in packs if pack.takes(case, read)), None)
         if home is None:
-            packs.append([case])
-        else:
-            home.append(case)
+            home = _Pack()
+            packs.append(home)
+        home.add(case, read)
     return packs
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
+from model.alerts import Alert
 from model.jobs import JOB, SERVICES_JOB
+from model.platform import Platform
 from model.promql import (
     Aggregate,
     Always,
@@ -36,6 +38,15 @@ _DOT = "\0"
 def results(expr: Expr, feed: Feed) -> list[Labels]:
     """The label sets of the results that `series` feeds an expression with."""
     return _results(expr, feed)
+
+
+def every_result(alert: Alert, platform: Platform) -> list[Labels]:
+    """The label sets of an alert's results with all targets. Raises UntestableError."""
+    return platform.once(_every_result, alert)
+
+
+def _every_result(alert: Alert, platform: Platform) -> list[Labels]:
+    return _results(alert.expr, Feed(platform))
 
 
 @singledispatch
