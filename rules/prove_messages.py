@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rules import yaml_text
 from rules.proof import Proof, call
 
 _NAMED = re.compile(r'\{\{-?\s*template\s+"([^"]+)"')
@@ -44,7 +43,7 @@ def templates_exist(text: str, templates: dict[str, str]) -> Proof:
 
 def templates_render(text: str, amtool: str, config: Path) -> Proof:
     """amtool renders what the receivers send."""
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text)
     settings = dict.fromkeys(_templated(document["receivers"]))
     pattern = str(config.parent / document["templates"][0])
     objections = []

@@ -19,7 +19,7 @@ from model.telling import UNROUTED, repeat_of
 from rules.demands import Destination, demanded, destinations, unrouted
 from rules.label_sets import Sent, label_sets
 from rules.proof import Proof, call
-from rules.tree import Route, Tree, UnreadableError, read
+from rules.tree import Condition, Inhibition, Route, Tree, UnreadableError, read
 
 # A Tuesday in business hours and a Sunday at night, in the config's time zone.
 TIMES = {
@@ -99,7 +99,8 @@ def inhibitions_are_sound(platform: Platform, text: str) -> Proof:
         condition.label for rule in tree.inhibitions for condition in (*rule.source, *rule.target)
     }
     equal = {label for rule in tree.inhibitions for label in rule.equal}
-    sets = label_sets(platform, frozenset(named | equal | {"severity", "escalation"}))
+    alike = _Alike(tree.inhibitions)
+    sets = label_sets(platform, frozenset(named | equal | _HEARD), alike.stand_in)
     claim = f"inhibition: {len(tree.inhibitions)} rules, nothing critical can be silenced"
     objections = []
     silencing: dict[int, list[Sent]] = {}
@@ -196,6 +197,37 @@ def _difference(wanted: frozenset[Destination], found: frozenset[Destination]) -
 
 
 # --- inhibition ---------------------------------------------------------------------------------
+
+
+# What decides whether an alert must be heard.
+_HEARD = frozenset({"severity", "escalation"})
+
+
+class _Alike:
+    """Values of a label that no inhibition tells apart: one of them stands for all.
+
+    A rule tells them apart by its matchers, and whether two alerts can agree in a label is asked
+    by its being there at all.
+    """
+
+    def __init__(self, inhibitions: Iterable[Inhibition]) -> None:
+        self._conditions: dict[str, list[Condition]] = {}
+        for rule in inhibitions:
+            for condition in (*rule.source, *rule.target):
+                self._conditions.setdefault(condition.label, []).append(condition)
+        self._known: dict[tuple[str, str], str] = {}
+        self._first: dict[tuple[str, tuple[bool, ...]], str] = {}
+
+    def stand_in(self, label: str, value: str) -> str:
+        """The value that stands for one of a label."""
+        if label in _HEARD:
+            return value
+        if (label, value) not in self._known:
+            given = {label: value}
+            holds = tuple(one.holds(given) for one in self._conditions.get(label, ()))
+            first = self._first.setdefault((label, (value != "", *holds)), value)
+            self._known[label, value] = first
+        return self._known[label, value]
 
 
 def _must_be_heard(sent: Sent) -> str | None:
