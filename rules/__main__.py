@@ -13,14 +13,10 @@ from model.declared import ConfigError
 from model.load import config_path, load
 from model.platform import Platform
 from rules.compile import compile_files
-from rules.diff import diff
-from rules.explain import UnknownAlertError, explain
 from rules.memory import Memory
-from rules.mutate.command import mutate
 from rules.output import Files
 from rules.prove import MissingProgramError, prove
 from rules.raw.check import problems
-from rules.revision import RevisionError
 from rules.writer import differences, write
 
 
@@ -60,6 +56,9 @@ def main(context: click.Context, *, check: bool, output: Path) -> None:
 @click.argument("alerts", nargs=-1)
 def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
     """Change each alert (or ALERTS) in every way, and see that its unit tests notice."""
+    # What one command needs is imported by that: most runs are `make rules`.
+    from rules.mutate.command import mutate
+
     try:
         if not mutate(*_compile(), alerts, quick=quick):
             _fail("changes of rules go unnoticed: mend the tests, or list them in alike.toml")
@@ -71,6 +70,8 @@ def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
 @click.argument("alert")
 def _explain(alert: str) -> None:
     """Tell all that is known of ALERT: when it fires, who is told at which hour, its tests."""
+    from rules.explain import UnknownAlertError, explain
+
     try:
         click.echo(explain(alert, *_compile()))
     except UnknownAlertError as error:
@@ -86,6 +87,9 @@ def _diff(revision: str) -> None:
     here, whether it is committed or not. Ends with 0 if nothing has changed, with 1 if something
     has, and with 2 if that cannot be told, as diff does.
     """
+    from rules.diff import diff
+    from rules.revision import RevisionError
+
     _, files = _compile()
     try:
         found = diff(revision, files, Path())

@@ -18,6 +18,7 @@ from model.platform import Platform
 from model.telling import UNROUTED, repeat_of
 from rules.demands import Destination, demanded, destinations, unrouted
 from rules.label_sets import Sent, label_sets
+from rules.memory import Memory, proof_key
 from rules.proof import Proof, call
 from rules.tree import Condition, Inhibition, Route, Tree, UnreadableError, read
 
@@ -54,7 +55,7 @@ def everybody_is_told(platform: Platform, text: str) -> Proof:
 
 
 def agrees_with_amtool(
-    platform: Platform, text: str, amtool: str, config: Path, *, thorough: bool
+    platform: Platform, text: str, amtool: str, config: Path, memory: Memory, *, thorough: bool
 ) -> Proof:
     """amtool finds the receivers that our evaluation finds, with the time left out.
 
@@ -70,20 +71,34 @@ def agrees_with_amtool(
         routes = tuple(route.path for route in tree.root.matching(sent.labels))
         chosen.setdefault(number if thorough else routes, sent)
 
-    def compare(sent: Sent) -> list[str]:
-        wanted = [route.receiver for route in tree.root.matching(sent.labels)]
-        labels = [f"{name}={value}" for name, value in sent.labels.items()]
+    asked = [
+        (
+            sent,
+            [f"{name}={value}" for name, value in sent.labels.items()],
+            sorted(route.receiver for route in tree.root.matching(sent.labels)),
+        )
+        for sent in chosen.values()
+    ]
+
+    def compare(sent: Sent, labels: list[str], wanted: list[str]) -> list[str]:
         command = [amtool, "config", "routes", "test", f"--config.file={config}", *labels]
         done = call(command, config.parent)
         said = done.stdout.strip()
-        if done.returncode == 0 and sorted(said.split(",")) == sorted(wanted):
+        if done.returncode == 0 and sorted(said.split(",")) == wanted:
             return []
         heard = f"{said} {done.stderr.strip()}".strip()[:300]
         return [f"{sent.name}: by our reading {','.join(wanted)}, by amtool's {heard}"]
 
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        found = [text for texts in pool.map(compare, chosen.values()) for text in texts]
-    return Proof(f"amtool config routes test: {len(chosen)} label sets reach the same", found)
+    def compare_all() -> list[str]:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return [text for texts in pool.map(lambda one: compare(*one), asked) for text in texts]
+
+    questions = [repr((labels, wanted)) for _, labels, wanted in asked]
+    return memory.proof(
+        f"amtool config routes test: {len(chosen)} label sets reach the same",
+        proof_key(Path(amtool), "config routes test", text, *questions),
+        compare_all,
+    )
 
 
 def inhibitions_are_sound(platform: Platform, text: str) -> Proof:

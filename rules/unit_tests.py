@@ -13,7 +13,7 @@ from typing import Any
 
 from model import names
 from model.alerts import Alert
-from model.declared import ConfigError, Problem
+from model.declared import Problem
 from model.durations import prometheus
 from model.platform import Platform
 from model.promql import quoted
@@ -23,7 +23,7 @@ from rules.case import Case, Expected, series_read
 from rules.cases import single_cases
 from rules.guard_cases import guard_cases
 from rules.maintenance_cases import maintenance_cases
-from rules.output import Files, yaml_file
+from rules.output import Built, Files, joined, yaml_file
 from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
 from rules.untestable import UntestableError
@@ -36,24 +36,27 @@ def build(platform: Platform) -> Files:
     and evaluations are that far apart. Raises ConfigError with every alert that no test can be
     written for.
     """
-    files: Files = {}
+    return joined(of_group(group, platform) for group in groups(platform))
+
+
+def of_group(group: str, platform: Platform) -> Built:
+    """The tests of one group, and its alerts that no test can be written for."""
     problems: list[Problem] = []
-    for group, alerts in groups(platform).items():
-        cases: dict[timedelta, list[Case]] = {platform.watched_by.evaluation_interval: []}
-        for alert in alerts:
-            try:
-                for case in cases_of(alert, platform):
-                    cases.setdefault(case.step, []).append(case)
-            except UntestableError as error:
-                problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
-        for step, own in cases.items():
-            if own:
-                files[_path(group, step, platform)] = yaml_file(
-                    _document(group, step, own, platform)
-                )
-    if problems:
-        raise ConfigError(problems)
-    return files
+    cases: dict[timedelta, list[Case]] = {platform.watched_by.evaluation_interval: []}
+    alerts = groups(platform)[group]
+    for alert in alerts:
+        try:
+            for case in cases_of(alert, platform):
+                cases.setdefault(case.step, []).append(case)
+        except UntestableError as error:
+            problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
+    reads = {id(alert): series_read(alert) for alert in alerts}
+    files = {
+        _path(group, step, platform): yaml_file(_document(group, step, own, reads, platform))
+        for step, own in cases.items()
+        if own
+    }
+    return Built(files, problems)
 
 
 def _path(group: str, step: timedelta, platform: Platform) -> str:
@@ -61,10 +64,11 @@ def _path(group: str, step: timedelta, platform: Platform) -> str:
     return f"rules/generated/{group}{'' if is_usual else f'-{prometheus(step)}'}.test.yml"
 
 
-def _document(group: str, step: timedelta, cases: list[Case], platform: Platform) -> dict[str, Any]:
+def _document(
+    group: str, step: timedelta, cases: list[Case], reads: _Reads, platform: Platform
+) -> dict[str, Any]:
     read = groups_read(group, platform)
     order = [name for one in read for name in part_names(one, platform)]
-    reads = {id(alert): series_read(alert) for alert in groups(platform)[group]}
     shared = _sharing(groups(platform)[group], reads)
     return {
         "rule_files": [f"{name}.rules.yml" for name in read],
