@@ -150,9 +150,12 @@ class Scene:
         `present` writes the part that is not history in another way.
         """
         lasts = self._steps if steps is None else steps
+        known: dict[tuple[object, ...], str] = {}
 
         def lasting(one: Series) -> str:
-            return one.values(lasts, self.timing.step)
+            if one.course not in known:
+                known[one.course] = one.values(lasts, self.timing.step)
+            return known[one.course]
 
         pieces: dict[str, list[Series]] = {}
         for one in found:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from model.jobs import SERVICES_JOB
 from model.json_target import JsonTarget
 from model.metric import Metric, Scope
 from model.platform import Platform
-from model.promql import CONFIG_SHA256, Selector, quoted
+from model.promql import CONFIG_SHA256, Expr, Selector, quoted
 from model.redis import Redis, Sentinel
 from model.sql import SqlMetrics
 from model.targets import Postgres
@@ -40,7 +40,7 @@ class Series:
 
     def notation(self) -> str:
         """The series as promtool writes it: `up{job="x"}`."""
-        labels = ",".join(f"{name}={quoted(value)}" for name, value in self.labels)
+        labels = ",".join([f"{name}={quoted(value)}" for name, value in self.labels])
         return f"{self.name}{{{labels}}}" if labels else self.name
 
     def values(self, steps: int, interval: timedelta) -> str:
@@ -58,6 +58,11 @@ class Series:
         last = self.changes
         rest = max(0, steps - still - last - 1)
         return f"0+0x{still} 1+1x{last - 1} {last}+0x{rest}"
+
+    @property
+    def course(self) -> tuple[Decimal, Decimal, int, timedelta]:
+        """What its values come from: series that agree in it have the same ones."""
+        return (self.start, self.per_second, self.changes, self.changed_after)
 
     def at(self, shift: timedelta) -> Series:
         """The same, so much earlier."""
@@ -87,6 +92,17 @@ class Feed:
     spread: bool = False
     # Labels whose value is settled from outside the selector.
     pinned: tuple[tuple[str, str], ...] = ()
+    _known: dict[int, tuple[Expr, list[Labels]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, expr: Expr, results: Callable[[Expr, Feed], list[Labels]]) -> list[Labels]:
+        """The label sets of an expression's results, worked out when they are first asked for."""
+        known = self._known.get(id(expr))
+        if known is None:
+            # The expression is kept, and with it its id.
+            known = self._known[id(expr)] = (expr, results(expr, self))
+        return known[1]
 
     def pin(self, labels: Labels) -> Feed:
         """The same, with these labels' values settled."""

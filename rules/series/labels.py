@@ -37,7 +37,7 @@ _DOT = "\0"
 
 def results(expr: Expr, feed: Feed) -> list[Labels]:
     """The label sets of the results that `series` feeds an expression with."""
-    return _results(expr, feed)
+    return feed.once(expr, _results)
 
 
 def every_result(alert: Alert, platform: Platform) -> list[Labels]:
@@ -46,13 +46,13 @@ def every_result(alert: Alert, platform: Platform) -> list[Labels]:
 
 
 def _every_result(alert: Alert, platform: Platform) -> list[Labels]:
-    return _results(alert.expr, Feed(platform))
+    return results(alert.expr, Feed(platform))
 
 
 @singledispatch
 def _results(expr: Expr, feed: Feed) -> list[Labels]:
     inner = expr.children()
-    return _results(inner[0], feed) if inner else [{}]
+    return results(inner[0], feed) if inner else [{}]
 
 
 @_results.register
@@ -62,7 +62,7 @@ def _(expr: Selector, feed: Feed) -> list[Labels]:
 
 @_results.register
 def _(expr: Recorded, feed: Feed) -> list[Labels]:
-    found = _results(expr.recording.expr, inside(expr, feed))
+    found = results(expr.recording.expr, inside(expr, feed))
     return [{**labels, **expr.recording.labels} for labels in found]
 
 
@@ -70,24 +70,24 @@ def _(expr: Recorded, feed: Feed) -> list[Labels]:
 def _(expr: Aggregate, feed: Feed) -> list[Labels]:
     # A histogram's `le` is no label of what people see.
     kept = [name for name in expr.by if name != "le"]
-    found = ({name: labels[name] for name in kept} for labels in _results(expr.inner, feed))
+    found = ({name: labels[name] for name in kept} for labels in results(expr.inner, feed))
     return distinct(found)
 
 
 @_results.register
 def _(expr: Or, feed: Feed) -> list[Labels]:
-    return distinct((*_results(expr.left, feed), *_results(expr.right, feed)))
+    return distinct((*results(expr.left, feed), *results(expr.right, feed)))
 
 
 @_results.register
 def _(expr: Named, feed: Feed) -> list[Labels]:
-    return [{**labels, expr.label: expr.value} for labels in _results(expr.inner, feed)]
+    return [{**labels, expr.label: expr.value} for labels in results(expr.inner, feed)]
 
 
 @_results.register
 def _(expr: Joined, feed: Feed) -> list[Labels]:
     values = joined_values(expr, feed)
-    return [{**labels, **values} for labels in _results(expr.left, feed)]
+    return [{**labels, **values} for labels in results(expr.left, feed)]
 
 
 @_results.register
@@ -104,7 +104,7 @@ def _(_expr: Expr, _feed: Feed) -> list[Labels]:
 
 def joined_values(expr: Joined, feed: Feed) -> Labels:
     """The values of the labels that are joined."""
-    info = _results(expr.info, feed)[0]
+    info = results(expr.info, feed)[0]
     return {label: info[label] for label in expr.joined}
 
 
@@ -134,7 +134,7 @@ def label_sets(selector: Selector, feed: Feed) -> list[Labels]:
         for replica in _probed_by(position, feed):
             if open_.instance:
                 own["instance"] = replica
-            found.extend({**common, **own, **chosen} for chosen in listed)
+            found.extend([{**common, **own, **chosen} for chosen in listed])
     return found
 
 
