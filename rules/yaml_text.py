@@ -71,10 +71,12 @@ class _Writer:
             emit(event)
 
     def _scalar(self, value: Any) -> yaml.ScalarEvent:
-        node = self._dumper.represent_data(value)
-        resolved = self._dumper.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
-        plain = resolved == node.tag
-        return yaml.ScalarEvent(None, node.tag, (plain, node.tag == _STRING), node.value)
+        tag, text = _STRING, value
+        if type(value) is not str:
+            node = self._dumper.represent_data(value)
+            tag, text = node.tag, node.value
+        resolved = self._dumper.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return yaml.ScalarEvent(None, tag, (resolved == tag, tag == _STRING), text)
 
 
 class _UnusualError(Exception):
