@@ -16,7 +16,7 @@ from model.platform import Platform
 from rules.compile import compile_files
 from rules.memory import Memory
 from rules.output import Files
-from rules.prove import MissingProgramError, prove
+from rules.prove import MissingProgramError, prove, prove_alone
 from rules.raw.check import problems
 from rules.writer import differences, write
 
@@ -24,20 +24,25 @@ from rules.writer import differences, write
 @click.group(invoke_without_command=True)
 @click.option("--check", is_flag=True, help="Only compare and prove; write nothing.")
 @click.option(
+    "--alone", is_flag=True, help="Leave out promtool and amtool; compare and write nothing."
+)
+@click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     help="The directory below which the files are written; this one if not given.",
 )
 @click.pass_context
-def main(context: click.Context, *, check: bool, output: Path) -> None:
+def main(context: click.Context, *, check: bool, alone: bool, output: Path) -> None:
     """Compile config.py (or MONITORING_CONFIG) into every generated file."""
     if context.invoked_subcommand is not None:
         return
     started = time.monotonic()
     platform, files = _compile()
-    if not _prove(platform, files):
+    if not _prove(platform, files, alone=alone):
         _fail("nothing was written: a proof failed")
+    if alone:
+        return
     if check:
         _compare(files, output)
         return
@@ -115,9 +120,12 @@ def _compile() -> tuple[Platform, Files]:
         sys.exit(2)
 
 
-def _prove(platform: Platform, files: Files) -> bool:
+def _prove(platform: Platform, files: Files, *, alone: bool) -> bool:
     try:
-        proofs = prove(platform, files, memory=Memory.of_this_user())
+        if alone:
+            proofs = prove_alone(platform, files)
+        else:
+            proofs = prove(platform, files, memory=Memory.of_this_user())
     except MissingProgramError as error:
         _fail(str(error))
     for proof in proofs:
