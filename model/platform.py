@@ -299,9 +299,11 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
-    alerts = _with(platform.alerts, "name", "severity")
-    for key in dict.fromkeys(alert.key for alert in alerts):
-        yield from _twice("Alert", ((_shown(a), a) for a in alerts if a.key == key))
+    by_key: dict[tuple[str, ...], list[Alert]] = {}
+    for alert in _with(platform.alerts, "name", "severity"):
+        by_key.setdefault(alert.key, []).append(alert)
+    for alike in by_key.values():
+        yield from _twice("Alert", ((_shown(alert), alert) for alert in alike))
 
 
 def _shown(alert: Alert) -> str:
