@@ -36,39 +36,39 @@ def read(text: str) -> Any:
 class _Writer:
     def __init__(self, text: io.StringIO) -> None:
         self._dumper = yaml.CSafeDumper(text, width=4096, allow_unicode=True)
+        # Each scalar's event; by its type as well, since 1 and True are the same key.
         self._scalars: dict[tuple[type, Any], yaml.ScalarEvent] = {}
-        self._mapping = yaml.MappingStartEvent(None, None, implicit=True, flow_style=False)
-        self._sequence = yaml.SequenceStartEvent(None, None, implicit=True, flow_style=False)
-        self._mapping_end, self._sequence_end = yaml.MappingEndEvent(), yaml.SequenceEndEvent()
 
     def write(self, document: Any) -> None:
-        emit = self._dumper.emit
+        emit, scalars = self._dumper.emit, self._scalars
+        mapping = yaml.MappingStartEvent(None, None, implicit=True, flow_style=False)
+        sequence = yaml.SequenceStartEvent(None, None, implicit=True, flow_style=False)
+        mapping_end, sequence_end = yaml.MappingEndEvent(), yaml.SequenceEndEvent()
+
+        def put(value: Any) -> None:
+            if isinstance(value, dict):
+                emit(mapping)
+                for key, inner in value.items():
+                    put(key)
+                    put(inner)
+                emit(mapping_end)
+            elif isinstance(value, (list, tuple)):
+                emit(sequence)
+                for item in value:
+                    put(item)
+                emit(sequence_end)
+            else:
+                key = (type(value), value)
+                event = scalars.get(key)
+                if event is None:
+                    event = scalars[key] = self._scalar(value)
+                emit(event)
+
         emit(yaml.StreamStartEvent())
         emit(yaml.DocumentStartEvent(explicit=False))
-        self._value(document)
+        put(document)
         emit(yaml.DocumentEndEvent(explicit=False))
         emit(yaml.StreamEndEvent())
-
-    def _value(self, value: Any) -> None:
-        emit = self._dumper.emit
-        if isinstance(value, dict):
-            emit(self._mapping)
-            for key, inner in value.items():
-                self._value(key)
-                self._value(inner)
-            emit(self._mapping_end)
-        elif isinstance(value, (list, tuple)):
-            emit(self._sequence)
-            for item in value:
-                self._value(item)
-            emit(self._sequence_end)
-        else:
-            # True and 1 are the same key otherwise.
-            key = (type(value), value)
-            event = self._scalars.get(key)
-            if event is None:
-                event = self._scalars[key] = self._scalar(value)
-            emit(event)
 
     def _scalar(self, value: Any) -> yaml.ScalarEvent:
         tag, text = _STRING, value
@@ -101,34 +101,37 @@ class _Reader:
         return found
 
     def _value(self, event: Any) -> Any:
-        if type(event) is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
+        kind = type(event)
+        if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
             raise _UnusualError
-        if type(event) is yaml.ScalarEvent:
-            return self._scalar(event.value) if event.implicit[0] else event.value
-        if type(event) is yaml.MappingStartEvent:
-            return self._mapping()
-        return self._sequence()
+        if kind is yaml.ScalarEvent:
+            text = event.value
+            if not event.implicit[0]:
+                return text
+            return self._plain[text] if text in self._plain else self._scalar(text)
+        return self._mapping() if kind is yaml.MappingStartEvent else self._sequence()
 
     def _mapping(self) -> dict[Any, Any]:
+        following, value = self._next, self._value
         found = {}
-        while type(event := self._next()) is not yaml.MappingEndEvent:
+        while type(event := following()) is not yaml.MappingEndEvent:
             if type(event) is not yaml.ScalarEvent:
                 raise _UnusualError
-            key = self._value(event)
-            found[key] = self._value(self._next())
+            key = value(event)
+            found[key] = value(following())
         return found
 
     def _sequence(self) -> list[Any]:
+        following, value = self._next, self._value
         found = []
-        while type(event := self._next()) is not yaml.SequenceEndEvent:
-            found.append(self._value(event))
+        while type(event := following()) is not yaml.SequenceEndEvent:
+            found.append(value(event))
         return found
 
     def _scalar(self, text: str) -> Any:
-        if text not in self._plain:
-            tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-            if tag == _MERGE:
-                raise _UnusualError
-            node = yaml.ScalarNode(tag, text)
-            self._plain[text] = text if tag == _STRING else self._loader.construct_object(node)
+        tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        if tag == _MERGE:
+            raise _UnusualError
+        node = yaml.ScalarNode(tag, text)
+        self._plain[text] = text if tag == _STRING else self._loader.construct_object(node)
         return self._plain[text]
