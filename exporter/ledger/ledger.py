@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
 from exporter.ledger import state
+from exporter.ledger.batches import Batches
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
@@ -49,6 +50,7 @@ class Ledger:
         self.store = Store(store_options(settings))
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
+        self._deliveries = Batches(self._take)
         self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
         self._told = state.Told(registry)
@@ -81,6 +83,8 @@ class Ledger:
         finally:
             for task in tasks:
                 task.cancel()
+            # The store is closed next, which nobody may be using then.
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_complete(self) -> None:
         while True:
@@ -117,6 +121,16 @@ class Ledger:
         if self._session is not None:
             await self._session.close()
         await self.store.close()
+
+    async def deliver(self, incoming: Sequence[Incoming]) -> None:
+        """Commit what Alertmanager delivers, together with what it delivers meanwhile.
+
+        Raises StoreUnavailableError.
+        """
+        await self._deliveries.add(incoming)
+
+    async def _take(self, incoming: Sequence[Incoming]) -> None:
+        await self.ingest(incoming, "webhook", datetime.now(UTC))
 
     async def ingest(self, incoming: Sequence[Incoming], source: Source, now: datetime) -> Outcome:
         """Merge what is told of alerts into the ledger. Raises StoreUnavailableError."""
