@@ -19,7 +19,6 @@ from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
-from exporter.ledger.reconcile import reconcile
 from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
@@ -30,8 +29,6 @@ from model.platform import Platform
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
-# How often Alertmanager and Prometheus are asked.
-_RECONCILE_SECONDS = 60.0
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -67,35 +64,10 @@ class Ledger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the store open, what is told of it fresh and the ledger complete, until cancelled.
+        """Keep the store open and what is told of it fresh, until cancelled.
 
         Raises SecondReplicaError.
         """
-        tasks = [
-            asyncio.create_task(self._keep_fresh()),
-            asyncio.create_task(self._keep_complete()),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            # The store is closed next, which nobody may be using then.
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _keep_complete(self) -> None:
-        while True:
-            try:
-                await reconcile(self, datetime.now(UTC))
-            except StoreUnavailableError:
-                await asyncio.sleep(_REFRESH_SECONDS)  # said in the log by who keeps it open
-            else:
-                await asyncio.sleep(_RECONCILE_SECONDS)
-
-    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:

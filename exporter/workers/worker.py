@@ -123,6 +123,9 @@ class Workers:
             except StoreUnavailableError as error:
                 self._not_run(worker, str(error))
                 wait = look
+            except Exception as error:  # noqa: BLE001 - a defect here must not end the probes
+                self._defect(worker, error)
+                wait = look
             await asyncio.sleep(wait)
 
     async def _until_due(self, worker: Worker) -> float:
@@ -169,6 +172,8 @@ class Workers:
                     await self._run(worker, session, now)
             except StoreUnavailableError as error:
                 self._not_run(worker, str(error))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._defect(worker, error)
 
     # --- a run ----------------------------------------------------------------------------------
 
@@ -198,8 +203,12 @@ class Workers:
             if isinstance(error, TimeoutError) and limit.expired():
                 return f"it took longer than {patience:g} s"
             log.exception("a worker has failed", worker=worker.name)
-            return f"{type(error).__name__}: {error}"
+            return _named(error)
         return None
+
+    def _defect(self, worker: Worker, error: Exception) -> None:
+        log.error("a worker could not be run", worker=worker.name, exc_info=error)
+        self._not_run(worker, _named(error))
 
     def _not_run(self, worker: Worker, error: str) -> None:
         """Count an error, and keep it until the store can be told."""
@@ -229,13 +238,19 @@ class Workers:
             "errors": workers.c.errors + errors,
         }
         if last is not None:
-            counts["last_error"] = last[:_LONGEST_ERROR].replace("\0", "")
+            counts["last_error"] = last
         row = update(workers).where(workers.c.name == worker.name)
         await connection.execute(row.values(counts))
         # Whose connection was lost may be late: by now somebody else's run may be under way.
         ours = (workers.c.replica == self._replica, workers.c.started_at == started)
         await connection.execute(row.where(*ours).values(ended))
         self._untold.pop(worker.name, None)
+
+
+def _named(error: Exception) -> str:
+    """An error as it can be stored: Postgres takes no NUL and no half of a character."""
+    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR].replace("\0", "")
+    return text.encode("utf-8", "replace").decode()
 
 
 def _look(worker: Worker) -> float:
