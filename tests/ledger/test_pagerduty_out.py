@@ -80,11 +80,13 @@ async def told(served: Spoken, events: tuple[Events, str]) -> list[dict[str, Any
     return events[0].received
 
 
-async def in_group(served: Spoken, *numbers: int, group: str = GROUP) -> None:
+async def in_group(
+    served: Spoken, *numbers: int, group: str = GROUP, receiver: str = "slack+pagerduty"
+) -> None:
     now = datetime.now(UTC)
     labels = {"alertname": "ServiceDown", "severity": "critical"}
     incoming = [
-        Incoming(fingerprint(number), labels, now, group=Group("slack+pagerduty", group))
+        Incoming(fingerprint(number), labels, now, group=Group(receiver, group))
         for number in numbers
     ]
     async with served.store.begin() as connection:
@@ -209,6 +211,15 @@ async def test_of_two_replicas_one_tells(
             await acknowledged(one, alert_id)
         await asyncio.gather(told(one, events), told(other, events))
         assert len(events[0].received) == 10
+
+
+async def test_the_incident_of_somebodys_own_service_is_not_ours_to_acknowledge(
+    exporter: Spoken, events: tuple[Events, str]
+) -> None:
+    alert_id = await add_episode(exporter.store)
+    await in_group(exporter, 1, receiver="contact-manager")
+    await acknowledged(exporter, alert_id)
+    assert await told(exporter, events) == []
 
 
 # --- what goes wrong ----------------------------------------------------------------------------

@@ -296,6 +296,32 @@ async def test_who_was_first_stays_first(exporter: Spoken) -> None:
     assert len(await trail(exporter.store)) == 1
 
 
+async def test_whoever_acknowledges_an_escalation_acknowledges_what_it_is_about(
+    exporter: Spoken,
+) -> None:
+    source = await add_episode(exporter.store, 1)
+    other = await add_episode(exporter.store, 2)
+    escalations = [
+        {
+            "status": "firing",
+            "labels": {
+                "alertname": "AlertUnacknowledgedManager",
+                "severity": "critical",
+                "escalation": "manager",
+                "alert_id": alert_id,
+            },
+            "startsAt": "2026-11-25T12:10:00Z",
+            "fingerprint": fingerprint(9),
+        }
+        for alert_id in (source, "unknown")
+    ]
+    answer = await tell_groups(exporter, receiver="contact-manager", alerts=escalations)
+    assert await answer.json() == {"alerts": 1}
+    await exporter.send_pagerduty(incident("acknowledged"))
+    assert (await episode(exporter.store, source)).acknowledged_by == "jane@example.com"
+    assert (await episode(exporter.store, other)).status == "active"
+
+
 # --- notes and resolves -------------------------------------------------------------------------
 
 
