@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+import aiohttp
 import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -17,6 +18,7 @@ from exporter.ledger import state
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
+from exporter.ledger.reconcile import reconcile
 from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
@@ -27,6 +29,8 @@ from model.platform import Platform
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
+# How often Alertmanager and Prometheus are asked.
+_RECONCILE_SECONDS = 60.0
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -53,6 +57,7 @@ class Ledger:
         )
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
         self._told = state.Told(registry)
         self._messages = registry.family(names.ALERT_LEDGER_MESSAGES)
@@ -68,10 +73,33 @@ class Ledger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the store open and what is told of it fresh, until cancelled.
+        """Keep the store open, what is told of it fresh and the ledger complete, until cancelled.
 
         Raises SecondReplicaError.
         """
+        tasks = [
+            asyncio.create_task(self._keep_fresh()),
+            asyncio.create_task(self._keep_complete()),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _keep_complete(self) -> None:
+        while True:
+            try:
+                await reconcile(self, datetime.now(UTC))
+            except StoreUnavailableError:
+                await asyncio.sleep(_REFRESH_SECONDS)  # said in the log by who keeps it open
+            else:
+                await asyncio.sleep(_RECONCILE_SECONDS)
+
+    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:
@@ -93,17 +121,35 @@ class Ledger:
             self._changed.clear()
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of what was asked of others."""
+        if self._session is not None:
+            await self._session.close()
         await self.store.close()
 
     async def ingest(self, incoming: Sequence[Incoming], source: Source, now: datetime) -> Outcome:
         """Merge what is told of alerts into the ledger. Raises StoreUnavailableError."""
+        if not incoming:
+            return Outcome({})
         outcome = await ingest(self.store, incoming, source, now, self.platform())
         for change, number in outcome.changes.items():
             self._messages.labels(source, change).inc(number)
         if outcome.changed:
             self.touch()
         return outcome
+
+    def count(self, closed: Mapping[Source, int]) -> None:
+        """Count what has ended by what was asked, not told."""
+        for source, number in closed.items():
+            self._messages.labels(source, "closed").inc(number)
+        if closed:
+            self.touch()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For what the ledger asks of others; made when it is first wanted, on the event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        return self._session
 
     async def _refresh(self) -> None:
         await self._say_that_we_live()

@@ -52,6 +52,7 @@ CONFIG = base.model_copy(update={{
         for alert in base.alerts
         if alert.name in {alerts!r}
     ),
+    "ledger": None,
     "watched_by": base.watched_by.model_copy(update={{"exporters": ("{exporter}",)}}),
 }})
 """
@@ -115,7 +116,7 @@ async def watched(directory: Path, network: Cabled) -> AsyncIterator[tuple[Firin
     process = child(
         network.command(sys.executable, "-m", "exporter", "serve"),
         cwd=ROOT,
-        env={**os.environ, "MONITORING_CONFIG": str(config), "PORT": str(PORT), "LEDGER": "off"},
+        env={**os.environ, "MONITORING_CONFIG": str(config), "PORT": str(PORT)},
         log=directory / "exporter.log",
     )
     try:
