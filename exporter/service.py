@@ -34,6 +34,8 @@ from model.targets import Target
 if TYPE_CHECKING:
     from exporter.chat.chat import Chat
     from exporter.ledger.ledger import Ledger
+    from exporter.workers.aggregation import Aggregation
+    from exporter.workers.worker import Workers
 
 log = structlog.get_logger("exporter.service")
 
@@ -117,9 +119,12 @@ class Service:
         self.telemetry = Telemetry()
         self.network = Network()
         self.connectivity = Connectivity(self.network.resolver, self.telemetry)
-        self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
         self.ledger = self._make_ledger()
+        aggregation, self.workers = self._make_workers()
+        self.runner = Runner(
+            self.telemetry, self.connectivity, aggregation.count if aggregation else None
+        )
         self.chat = self._make_chat()
         self.started_at = time.time()
 
@@ -130,6 +135,21 @@ class Service:
         from exporter.ledger.ledger import Ledger
 
         return Ledger(self.settings, self.telemetry.registry, lambda: self.loaded.platform)
+
+    def _make_workers(self) -> tuple[Aggregation | None, Workers | None]:
+        if self.ledger is None:
+            return None, None
+        from exporter.workers.aggregation import Aggregation
+        from exporter.workers.of_ledger import make_workers
+
+        aggregation = Aggregation(self.ledger.replica)
+        workers = make_workers(
+            self.ledger,
+            aggregation,
+            self.telemetry.registry,
+            read_only=self.settings.read_only,
+        )
+        return aggregation, workers
 
     def _make_chat(self) -> Chat | None:
         if self.ledger is None:

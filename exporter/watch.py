@@ -63,13 +63,15 @@ class TargetSnapshot:
 class WatchEvents:
     """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors.
 
-    `ended` is told of a host's result, and answers whether to withhold it.
+    `ended` is told of a host's result, and answers whether to withhold it; `counted` of each that
+    is not withheld.
     """
 
     probe: Callable[[Prober, float], Awaitable[ProbeResult]]
     started: Callable[[float], None]
     failed: Callable[[], None]
     ended: Callable[[str, ProbeResult], bool]
+    counted: Callable[[Target, ProbeResult], None] | None = None
 
 
 class Watch:
@@ -209,6 +211,8 @@ class Watch:
         self._withheld = {}
         if self._events.ended(self._host, result):
             self.withhold()
+        elif self._events.counted is not None:
+            self._events.counted(self.target, result)
 
     def _rendered(self, result: ProbeResult) -> ProbeResult:
         """Render the result's lines; one that cannot be printed must not stop the clock."""

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
 import aiohttp
@@ -18,8 +17,9 @@ from exporter.ledger import state
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
+from exporter.ledger.options import store_options
 from exporter.ledger.reconcile import reconcile
-from exporter.ledger.store import Store, StoreOptions
+from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
 from exporter.version import VERSION
@@ -44,17 +44,9 @@ class Ledger:
     def __init__(
         self, settings: Settings, registry: Registry, platform: Callable[[], Platform]
     ) -> None:
-        url = settings.database_url
         self.replica = settings.replica
         self.platform = platform
-        self.store = Store(
-            StoreOptions(
-                url=url.get_secret_value() if url is not None else None,
-                file=Path(settings.ledger_file),
-                pool_min=settings.database_pool_min,
-                pool_max=settings.database_pool_max,
-            )
-        )
+        self.store = Store(store_options(settings))
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None

@@ -92,8 +92,8 @@ class Store:
         full = self._in_use >= self._options.pool_max
         return PoolState(self._options.pool_max, self._in_use, self._waiting if full else 0)
 
-    async def open(self) -> None:
-        """Migrate the store, and serve transactions from now on.
+    async def open(self) -> str:
+        """Migrate the store, and serve transactions from now on; answers the schema's revision.
 
         Raises StoreUnavailableError, to be tried again; SecondReplicaError where that is no use.
         """
@@ -105,6 +105,7 @@ class Store:
         log.info("the ledger is open", store=self.name, revision=revision)
         self._trouble = None
         self.opened.set()
+        return revision
 
     async def close(self) -> None:
         """Close all connections."""

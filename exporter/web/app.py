@@ -16,6 +16,7 @@ from exporter.web import (
     slack,
     webhook,
 )
+from exporter.web.api.application import add_api
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
 from exporter.web.rate_limit import rate_limit
@@ -43,4 +44,5 @@ def make_app(service: Service) -> web.Application:
     app[SERVICE] = service
     for group in _GROUPS:
         app.add_routes(group.routes())
+    add_api(app, service.settings)
     return app

@@ -28,7 +28,7 @@ class _Chosen(Query):
     service: Text | None = None
     name: Text | None = Field(default=None, description="The name of the alert.")
     status: Status | None = None
-    limit: Annotated[Whole, Field(ge=1, le=MOST)] = 100
+    limit: Annotated[int, Field(ge=1, le=MOST), Whole] = 100
 
 
 class AlertsQuery(_Chosen):

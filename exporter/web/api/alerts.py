@@ -77,7 +77,7 @@ async def list_alerts(call: Call[AlertsQuery, Nothing]) -> AlertsAnswer:
     return AlertsAnswer(
         active=active,
         recent=recent,
-        summary=_summary(counted),
+        summary=counted_by_severity(counted),
         next="~".join(ends) if any(ends) else None,
     )
 
@@ -155,8 +155,8 @@ async def statistics(call: Call[StatisticsQuery, Nothing]) -> StatisticsAnswer:
         window=call.query.window,
         since=stamp(since),
         until=stamp(now),
-        alerts=await sliced(lambda one: NamedFigures(name=one.name, **_figures(one)), found),
-        total=Figures(**_figures(total(found))),
+        alerts=await sliced(named_figures, found),
+        total=Figures(**figures_of(total(found))),
     )
 
 
@@ -237,7 +237,8 @@ def _texts(value: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(name): str(text) for name, text in (value or {}).items()}
 
 
-def _summary(counted: Mapping[tuple[str, str], int]) -> Summary:
+def counted_by_severity(counted: Mapping[tuple[str, str], int]) -> Summary:
+    """How many there are in all, and of each severity, from counts by status and severity."""
     by_severity: dict[str, int] = {}
     for (_, severity), count in counted.items():
         by_severity[severity] = by_severity.get(severity, 0) + count
@@ -288,7 +289,13 @@ def _line(row: Row[Any], *, with_address: bool) -> AuditLine:
     )
 
 
-def _figures(counted: Counted) -> dict[str, Any]:
+def named_figures(counted: Counted) -> NamedFigures:
+    """The figures of a name."""
+    return NamedFigures(name=counted.name, **figures_of(counted))
+
+
+def figures_of(counted: Counted) -> dict[str, Any]:
+    """The fields of Figures: means and shares as they are shown."""
     return {
         "count": counted.count,
         "acknowledged": counted.acknowledged,

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.web.api.shapes import Shape
+from exporter.web.api.shapes import NO_NUL, Shape
 from model.declared import suggestion
 
 # A note has 10,000 characters at most, each of which may be written as \uXXXX\uXXXX.
@@ -111,10 +111,10 @@ def _said(details: ErrorDetails) -> str:
             return details["msg"].replace("Input should", "must")
         case "string_too_long":
             return f"has more than {context['max_length']} characters"
-        case "string_pattern_mismatch" | "string_too_short":
-            return (
-                f"is not of the form {context['pattern']}" if "pattern" in context else "is empty"
-            )
+        case "string_pattern_mismatch" if context["pattern"] == NO_NUL:
+            return "leave out the character NUL"
+        case "string_pattern_mismatch":
+            return f"is not of the form {context['pattern']}"
         case _:
             message = details["msg"].removeprefix("Value error, ")
             return message.replace("Input should", "must")

@@ -6,13 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 _TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+NO_NUL: Final = r"^[^\x00]*$"
 _FLAGS: Final = {"true": True, "false": False}
 
 
@@ -87,15 +88,10 @@ def _in_utc(value: datetime) -> datetime:
         return value.replace(tzinfo=UTC)
 
 
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("leave out the character NUL")
-    return value
-
-
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Whole = Annotated[int, BeforeValidator(_whole)]
+# Beside an int and its limits: text that is one, and nothing that may be read as one.
+Whole = BeforeValidator(_whole)
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Time = Annotated[datetime, BeforeValidator(_time), AfterValidator(_in_utc)]
 # No store is asked for what none can hold.
-Line = Annotated[str, AfterValidator(_without_nul)]
+Line = Annotated[str, Field(pattern=NO_NUL)]
