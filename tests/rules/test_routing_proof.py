@@ -170,16 +170,15 @@ def test_the_ledger_learns_the_group_key_of_every_incident_and_of_nothing_else(
         for receiver in document["receivers"]
         if "http://ledger:80/groups" in str(receiver)
     }
-    assert told == {
-        ALL: [
-            {
-                "url": "http://ledger:80/groups",
-                "send_resolved": True,
-                "max_alerts": 0,
-                "http_config": {"authorization": {"credentials_file": "/run/ingest"}},
-            }
-        ]
+    webhook = {
+        "url": "http://ledger:80/groups",
+        "send_resolved": True,
+        "max_alerts": 0,
+        "http_config": {"authorization": {"credentials_file": "/run/ingest"}},
     }
+    assert told == {"contact-night": [webhook], ALL: [webhook]}
+    pages = {one["name"] for one in document["receivers"] if "pagerduty_configs" in one}
+    assert pages == told.keys()
 
 
 def test_no_group_key_is_told_where_there_is_no_ledger(platform: Platform) -> None:
