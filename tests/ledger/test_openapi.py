@@ -57,6 +57,18 @@ async def test_every_endpoint_is_in_it_and_nothing_else(tmp_path: Path) -> None:
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}
 
 
+def test_every_endpoint_is_documented_with_its_role() -> None:
+    documented = (ROOT / "docs/api.md").read_text()
+    for endpoint in ENDPOINTS:
+        row = re.search(
+            rf"^\| `{endpoint.method} {re.escape(endpoint.path)}` \|.*\| (.*) \|$",
+            documented,
+            re.MULTILINE,
+        )
+        assert row is not None, endpoint.path
+        assert row[1].startswith(endpoint.role)
+
+
 async def test_the_page_shows_all_of_it_and_loads_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, Fleet()) as served:
         answer = await served.client.get("/api/docs")
