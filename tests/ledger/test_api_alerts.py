@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api_serving import NOON, Api, alert, api
 from sqlalchemy import insert, text
+from yarl import URL
 
 from exporter.ledger.store import StoreOptions
 from exporter.ledger.tables import alert_audit, alert_notes
@@ -128,6 +129,18 @@ async def test_hostile_text_is_data_and_comes_back_as_it_was(served: Api) -> Non
             assert (await served.get("/api/alerts", **{name: injected}))["active"] == []
     assert ids((await served.get("/api/alerts", q="%_\\"))["active"]) == [row["id"]]
     assert (await served.get("/api/alerts", q="a%h"))["active"] == []
+
+
+async def test_bytes_that_are_no_text_find_nothing_and_break_nothing(served: Api) -> None:
+    await served.add(alert(1))
+    for text_ in ("%ff", "%ed%a0%80", "%c0%80", "%F4%90%80%80", "a%80b"):
+        for name in ("q", "service", "name"):
+            answer = await served.client.get(
+                URL(f"/api/alerts?{name}={text_}", encoded=True), headers=served.bearer()
+            )
+            assert answer.status in (200, 400), (name, text_)
+            if answer.status == 200:
+                assert (await answer.json())["active"] == []
 
 
 async def test_what_is_answered_is_no_page_for_a_browser(served: Api) -> None:

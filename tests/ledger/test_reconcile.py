@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from alerting_standins import StandInAlertmanager, StandInPrometheus, listening
 from served_ledger import environment, labels, rows, spans
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from test_webhook import PLATFORM
 
 from exporter.instruments import Registry
+from exporter.ledger import reconcile as reconciling
 from exporter.ledger.incoming import Incoming, observed
 from exporter.ledger.ingest import Source
 from exporter.ledger.ledger import Ledger
@@ -120,6 +123,38 @@ async def test_what_is_missing_is_ended_by_the_second_listing_at_the_time_of_the
     await scene.reconcile(minutes=1)
     (row,) = await rows(scene.ledger.store)
     assert (row.ends_at, row.resolution, row.firing) == (scene.now, "absence", False)
+
+
+async def test_what_is_missing_in_hundreds_is_ended_by_several_transactions(
+    scene: Scene,
+) -> None:
+    since, before = scene.now - 10 * AGO, scene.now - AGO
+    many = [observed(labels(instance=str(number)), since) for number in range(450)]
+    await scene.ledger.ingest(many, "webhook", before)
+    await scene.reconcile()
+    await scene.reconcile(minutes=1)
+    assert set(await spans(scene.ledger.store)) == {(since, scene.now)}
+
+
+async def test_what_is_acknowledged_while_it_is_found_missing_is_looked_at_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = scene.now - 10 * AGO
+    await scene.told(since)
+    await scene.reconcile()
+    close = reconciling._close
+
+    async def acknowledge_first(connection: AsyncConnection, *more: Any) -> Any:
+        await connection.execute(
+            update(alerts).values(status=ACKNOWLEDGED, updated_at=datetime.now(UTC))
+        )
+        return await close(connection, *more)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(reconciling, "_close", acknowledge_first)
+        await scene.reconcile(minutes=1)
+    (row,) = await rows(scene.ledger.store)
+    assert (row.status, row.firing) == ("acknowledged", True)
 
 
 async def test_what_is_back_in_between_has_to_be_missed_twice_again(scene: Scene) -> None:
