@@ -19,6 +19,7 @@ from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
+from exporter.ledger.service_figures import ServiceFigures
 from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
@@ -45,6 +46,7 @@ class Ledger:
         self.replica = settings.replica
         self.platform = platform
         self.store = Store(store_options(settings))
+        self.figures = ServiceFigures(self.store)
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
         self._deliveries = Batches(self._take)

@@ -28,6 +28,8 @@ _SILENT = timedelta(seconds=15)
 # What a run may take at least before it counts as hung.
 _LEAST_PATIENCE = 60.0
 _LONGEST_ERROR = 500
+# A daily worker's time may be changed by a reload, and its store may be away when it is due.
+_LONGEST_LOOK = 60.0
 
 log = structlog.get_logger("exporter.workers")
 
@@ -255,7 +257,8 @@ def _named(error: Exception) -> str:
 
 def _look(worker: Worker) -> float:
     """How often to look whether it is due, in seconds: whoever ran it may be dead by then."""
-    return max(worker.schedule().interval.total_seconds() / 4, 1.0)
+    quarter = worker.schedule().interval.total_seconds() / 4
+    return min(max(quarter, 1.0), _LONGEST_LOOK)
 
 
 def _state(
