@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 import aiohttp
 
-from demo import payments
+from demo import history, payments
 from demo.api import Api
 from demo.external import External, serving
 from demo.gateway import Gateway, listening
@@ -37,6 +37,7 @@ from programs import (
     child,
     free_port,
 )
+from programs.process import HOST
 from rules import alerts, escalation, messages, routing, scrape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,10 +104,11 @@ async def running(
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
-    of its alerts short, as demo/hurry.py says, and adds a TLS port. Raises StackError,
-    programs.MissingProgramError or programs.ServerError.
+    of its alerts short, as demo/hurry.py says, adds a TLS port, and gives Prometheus a week of
+    history. Raises StackError, programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
+    port = free_port()
     async with AsyncExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="monitoring-")))
         directory.chmod(0o755)
@@ -118,6 +120,11 @@ async def running(
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
         servers = _servers(directory, compiled)
+        if hurry:
+            with _timed(report, "a week of history"):
+                services = {name: _host_port(url) for name, url in simulated.urls().items()}
+                data = servers[-1].data
+                await asyncio.to_thread(history.write, data, f"{HOST}:{port}", services)
         for server in servers:
             server.start()
             cleanup.callback(server.close)
@@ -129,7 +136,6 @@ async def running(
             await asyncio.to_thread(payments.create, postgres)
         trickle = asyncio.create_task(payments.trickle(postgres))
         cleanup.callback(trickle.cancel)
-        port = free_port()
         addresses = _addresses(
             directory, port, _targets(base, simulated, external.urls, redis), sinks, base
         )
@@ -138,22 +144,20 @@ async def running(
             "alertmanager": _host_port(alertmanager.url),
         }
         overlay = _write_overlay(directory, config, addresses, gateway)
+        log = directory / "exporter.log"
+        exporter = start_exporter(overlay, port, postgres, redis, log)
+        cleanup.callback(stop, exporter)
+        session = await cleanup.enter_async_context(aiohttp.ClientSession())
+        exporter_url = f"http://{HOST}:{port}"
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
                 await asyncio.to_thread(write_rules, overlay, compiled)
             else:
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
+            # Prometheus asks it for the services, and if in vain, not again for half a minute.
+            await wait_answering(session, exporter, exporter_url, log)
             prometheus.reload()
-        exporter = child(
-            [sys.executable, "-m", "exporter", "serve"],
-            cwd=ROOT,
-            env=_exporter_environment(overlay, port, postgres, redis),
-            log=directory / "exporter.log",
-        )
-        cleanup.callback(_stop, exporter)
-        session = await cleanup.enter_async_context(aiohttp.ClientSession())
-        exporter_url = f"http://127.0.0.1:{port}"
         stack = Stack(
             directory=directory,
             config=overlay,
@@ -189,7 +193,7 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
         Postgres(settings=_POSTGRES_SETTINGS),
         Redis(directory / "redis"),
         Alertmanager(directory / "alertmanager", alertmanager_yml),
-        Prometheus(directory / "prometheus", prometheus_yml),
+        Prometheus(directory / "prometheus", prometheus_yml, retention=history.RETENTION),
     )
 
 
@@ -262,49 +266,83 @@ def write_rules(config: Path, output: Path) -> None:
             written.write_text(text, encoding="utf-8")
 
 
-def _exporter_environment(
-    config: Path, port: int, postgres: Postgres, redis: Redis
-) -> dict[str, str]:
-    return {
-        **os.environ,
-        "MONITORING_CONFIG": str(config),
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "DATABASE_URL": postgres.dsn(),
-        "REDIS_URL": redis.url,
-    }
+def start_exporter(
+    config: Path,
+    port: int,
+    postgres: Postgres,
+    redis: Redis,
+    log: Path,
+    inside: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
+    """An exporter that ends with the calling thread; `inside` is a command that starts others."""
+    return child(
+        [*inside, sys.executable, "-m", "exporter", "serve"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "MONITORING_CONFIG": str(config),
+            "HOST": HOST,
+            "PORT": str(port),
+            "DATABASE_URL": postgres.dsn(),
+            "REDIS_URL": redis.url,
+        },
+        log=log,
+    )
 
 
-async def _settle(stack: Stack) -> None:
-    """Wait until every target has a result and Prometheus has seen all of it."""
-    expected = len(stack.platform.targets)
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        if stack.exporter.poll() is not None:
-            raise StackError(f"the exporter has ended:\n{_tail(stack.directory)}")
-        seen = await stack.api.instant("count(probe_success == 1)")
-        if seen and int(float(seen[0]["value"][1])) == expected:
-            return
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"after {_SETTLE_SECONDS:g} s Prometheus sees {seen} of {expected} targets up:\n"
-                f"{_tail(stack.directory)}"
-            )
-        await asyncio.sleep(0.2)
-
-
-def _tail(directory: Path) -> str:
-    log = directory / "exporter.log"
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process in order, after 10 s by force."""
     process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+async def wait_answering(
+    session: aiohttp.ClientSession, exporter: subprocess.Popen[bytes], url: str, log: Path
+) -> None:
+    """Wait until an exporter answers at a URL. Raises StackError with what it printed."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        if exporter.poll() is not None:
+            raise StackError(f"the exporter has ended:\n{_tail(log)}")
+        try:
+            async with session.get(f"{url}/-/healthy") as response:
+                if response.ok:
+                    return
+        except aiohttp.ClientError as error:
+            answer = repr(error)
+        else:
+            answer = str(response.status)
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"after {_SETTLE_SECONDS:g} s the exporter answers {answer}:\n{_tail(log)}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _settle(stack: Stack) -> None:
+    """Wait until every target has a result and Prometheus has seen all of it."""
+    expected, log = len(stack.platform.targets), stack.directory / "exporter.log"
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        if stack.exporter.poll() is not None:
+            raise StackError(f"the exporter has ended:\n{_tail(log)}")
+        seen = await stack.api.instant("count(probe_success == 1)")
+        if seen and int(float(seen[0]["value"][1])) == expected:
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"after {_SETTLE_SECONDS:g} s Prometheus sees {seen} of {expected} targets up:\n"
+                f"{_tail(log)}"
+            )
+        await asyncio.sleep(0.2)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
 
 
 def _host_port(url: str) -> str:
