@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from demo.scenarios import second
 from demo.scenarios.scenario import Scenario, Stage
 from demo.stack import Stack
 
@@ -40,6 +42,16 @@ async def _exporter_hangs(stack: Stack) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _second_exporter_dies(stack: Stack) -> AsyncIterator[None]:
+    async with second.exporter(stack) as other:
+        await asyncio.to_thread(other.stop)
+        try:
+            yield
+        finally:
+            await other.start()
+
+
+@asynccontextmanager
 async def _as_always(_stack: Stack) -> AsyncIterator[None]:
     yield
 
@@ -54,6 +66,14 @@ SCENARIOS = (
         done=f"the exporter reloads a config without {' and '.join(_FORGOTTEN)}",
         undone="the exporter reloads the config that the rules were made from",
         means=_another_config,
+    ),
+    Scenario(
+        fires={"ExporterReplicaDown": {}},
+        done="a second exporter is stopped",
+        undone="it is started again",
+        means=_second_exporter_dies,
+        # As long as it runs, it probes what the first one forgets.
+        stage=Stage.REDIS_IS_DOWN,
     ),
     Scenario(
         fires={"ExporterDown": {}},
