@@ -45,10 +45,17 @@ ROOT = Path(__file__).resolve().parent.parent
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
 # Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
-# takes no disk.
+# takes no disk. A standby that stands still is not hung up on.
 _POSTGRES_SETTINGS = MappingProxyType(
-    {"archive_mode": "on", "archive_command": "/bin/true", "wal_init_zero": "off"}
+    {
+        "archive_mode": "on",
+        "archive_command": "/bin/true",
+        "wal_init_zero": "off",
+        "wal_sender_timeout": "10min",
+    }
 )
+# Scenarios reload Prometheus, and for up to 5 s after that 2.42 throws away what it would send.
+_HURRIED = ("--rules.alert.resend-delay=5s",)
 # Of what is generated, what Prometheus and Alertmanager read.
 _PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, messages.build)
 
@@ -119,7 +126,7 @@ async def running(
             gateway = await cleanup.enter_async_context(listening(directory)) if hurry else None
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
-        servers = _servers(directory, compiled)
+        servers = _servers(directory, compiled, _HURRIED if hurry else ())
         if hurry:
             with _timed(report, "a week of history"):
                 services = {name: _host_port(url) for name, url in simulated.urls().items()}
@@ -179,7 +186,9 @@ async def running(
         yield stack
 
 
-def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertmanager, Prometheus]:
+def _servers(
+    directory: Path, compiled: Path, args: Sequence[str]
+) -> tuple[Postgres, Redis, Alertmanager, Prometheus]:
     """Not started yet. Both configs are placeholders until all addresses are known."""
     prometheus_yml = compiled / "rules/generated/prometheus.yml"
     alertmanager_yml = compiled / "alertmanager/alertmanager.yml"
@@ -193,7 +202,9 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
         Postgres(settings=_POSTGRES_SETTINGS),
         Redis(directory / "redis"),
         Alertmanager(directory / "alertmanager", alertmanager_yml),
-        Prometheus(directory / "prometheus", prometheus_yml, retention=history.RETENTION),
+        Prometheus(
+            directory / "prometheus", prometheus_yml, retention=history.RETENTION, args=args
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from demo.scenarios import (
     postgres,
     redis,
     services,
+    standby,
     traffic,
 )
 from demo.scenarios.scenario import Scenario
@@ -26,6 +27,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *business.SCENARIOS,
     *databases.SCENARIOS,
     *postgres.SCENARIOS,
+    *standby.SCENARIOS,
     *redis.SCENARIOS,
     *monitoring.SCENARIOS,
     *alerting.SCENARIOS,
@@ -39,10 +41,9 @@ ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
         "tests/exporter/test_isolation.py pulls",
         ("LongTransaction",): f"{_MINUTES}15 of one transaction; its unit tests do",
         ("DataLossRisk", "replication_lag"): f"{_MINUTES}5 on a replica; its unit tests do",
-        ("DataLossRisk", "standby_lag"): "it takes a standby, which the demo's platform has not; "
-        "tests/probers read a real one",
-        ("DataLossRisk", "backup_too_old"): "its metric arrives with the ledger",
-        ("DatabasePoolExhausted",): "its metrics arrive with the ledger",
+        ("DataLossRisk", "backup_too_old"): "its metric arrives with the ledger, of "
+        "which backups are made",
+        ("DatabasePoolExhausted",): "its metrics arrive with the ledger, whose pool it is",
     }
 )
 
