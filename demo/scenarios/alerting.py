@@ -16,6 +16,9 @@ from programs import Alertmanager, ServerError, find, free_port
 from programs.process import HOST
 from programs.server import HttpServer
 
+# Instances, as Prometheus calls the second ones.
+_DYING_PROMETHEUS, _DYING_ALERTMANAGER = "dying-prometheus", "dying-alertmanager"
+_LONELY_PROMETHEUS, _UNHEARD_PROMETHEUS = "lonely-prometheus", "unheard-prometheus"
 # Two evaluations are missed, whenever it begins.
 _STANDSTILL_SECONDS = 6.0
 _NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
@@ -27,7 +30,7 @@ _REVOKED = 403
 
 @asynccontextmanager
 async def _second_prometheus_dies(stack: Stack) -> AsyncIterator[None]:
-    async with second.prometheus(stack, {}) as other:
+    async with second.prometheus(stack, _DYING_PROMETHEUS, {}) as other:
         other.kill()
         try:
             yield
@@ -38,27 +41,28 @@ async def _second_prometheus_dies(stack: Stack) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _second_prometheus_knows_nobody(stack: Stack) -> AsyncIterator[None]:
-    async with second.prometheus(stack, {}):
+    async with second.prometheus(stack, _LONELY_PROMETHEUS, {}):
         yield
 
 
 @asynccontextmanager
 async def _second_prometheus_is_not_heard(stack: Stack) -> AsyncIterator[None]:
     targets = {"static_configs": [{"targets": [f"{HOST}:{free_port()}"]}]}
-    async with second.prometheus(stack, {"alertmanagers": [targets]}):
+    async with second.prometheus(stack, _UNHEARD_PROMETHEUS, {"alertmanagers": [targets]}):
         yield
 
 
 @asynccontextmanager
 async def _second_alertmanager_dies(stack: Stack) -> AsyncIterator[None]:
-    directory = stack.directory / "second-alertmanager"
+    directory = stack.directory / _DYING_ALERTMANAGER
     config = directory / "alertmanager.yml"
     second.write(config, _NOBODY)
     other = Alertmanager(directory, config)
     other.start()
     try:
         await asyncio.to_thread(other.wait_ready)
-        async with second.scraped(stack, ALERTMANAGER_JOB, second.host_port(other.url)):
+        address = second.host_port(other.url)
+        async with second.scraped(stack, ALERTMANAGER_JOB, _DYING_ALERTMANAGER, address):
             other.kill()
             try:
                 yield
@@ -162,26 +166,30 @@ async def _send_test_message(stack: Stack) -> None:
 
 SCENARIOS = (
     Scenario(
-        fires={"PrometheusDown": {}},
+        fires={"PrometheusDown": {"instance": _DYING_PROMETHEUS}},
         done="a second Prometheus is killed",
         undone="it is started again",
         means=_second_prometheus_dies,
     ),
     Scenario(
-        fires={"NoAlertmanager": {}},
+        fires={"NoAlertmanager": {"instance": _LONELY_PROMETHEUS}},
         done="a second Prometheus is started without `alerting` in its config",
         undone="it is stopped",
         means=_second_prometheus_knows_nobody,
     ),
     Scenario(
-        fires={"AlertsNotDelivered": {}, "AlertsDropped": {}},
+        # The first one drops some too, for seconds after a reload.
+        fires={
+            "AlertsNotDelivered": {"instance": _UNHEARD_PROMETHEUS},
+            "AlertsDropped": {"instance": _UNHEARD_PROMETHEUS},
+        },
         done="a second Prometheus knows one Alertmanager, which does not run",
         undone="it is stopped",
         means=_second_prometheus_is_not_heard,
         lingers="they count the last 5 minutes",
     ),
     Scenario(
-        fires={"AlertmanagerDown": {}},
+        fires={"AlertmanagerDown": {"instance": _DYING_ALERTMANAGER}},
         done="a second Alertmanager is killed",
         undone="it is started again",
         means=_second_alertmanager_dies,
@@ -215,7 +223,7 @@ SCENARIOS = (
         means=_routes_are_broken,
     ),
     Scenario(
-        fires={"NotificationsFailing": {}},
+        fires={"NotificationsFailing": {"integration": "slack"}},
         done=f"Slack answers {_REVOKED} to a test message, as for a webhook that was revoked",
         undone="nothing: it takes messages again",
         means=_slack_refuses,

@@ -19,6 +19,7 @@ from model import names
 from model.jobs import JOB
 from programs import child
 
+_TIGHT = "tight-exporter"
 _CGROUPS = "/sys/fs/cgroup"
 
 _LEAKED_BYTES = MEMORY_LIMIT_BYTES * 9 // 10
@@ -43,7 +44,7 @@ async def _tight(stack: Stack) -> AsyncIterator[None]:
     """The second exporter sees another limit than the kernel's, which only root could set."""
     used = (await stack.api.instant(f'{names.RESIDENT_MEMORY.name}{{job="{JOB}"}}'))[0]["value"][1]
     groups = _groups(stack.directory / "cgroup", limit=used)
-    async with second.exporter(stack, inside=_seeing(groups)):
+    async with second.exporter(stack, _TIGHT, inside=_seeing(groups)):
         yield
 
 
@@ -88,7 +89,7 @@ SCENARIOS = (
         means=_leaking,
     ),
     Scenario(
-        fires={"HighMemoryUsage": {"process": "exporter"}},
+        fires={"HighMemoryUsage": {"process": "exporter", "instance": _TIGHT}},
         done="a second exporter is started, with a limit of what the first one takes",
         undone="it is stopped",
         means=_tight,

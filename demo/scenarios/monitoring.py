@@ -13,6 +13,7 @@ from demo.stack import Stack
 
 # So many that fewer targets are left than the rules count, with the TLS port that the demo adds.
 _FORGOTTEN = ("venue-service", "event-service")
+_DYING = "dying-exporter"
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def _exporter_hangs(stack: Stack) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _second_exporter_dies(stack: Stack) -> AsyncIterator[None]:
-    async with second.exporter(stack) as other:
+    async with second.exporter(stack, _DYING) as other:
         await asyncio.to_thread(other.stop)
         try:
             yield
@@ -68,7 +69,7 @@ SCENARIOS = (
         means=_another_config,
     ),
     Scenario(
-        fires={"ExporterReplicaDown": {}},
+        fires={"ExporterReplicaDown": {"instance": _DYING}},
         done="a second exporter is stopped",
         undone="it is started again",
         means=_second_exporter_dies,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,9 +50,11 @@ class Exporter:
 
 
 @asynccontextmanager
-async def prometheus(stack: Stack, alerting: Mapping[str, Any]) -> AsyncIterator[Prometheus]:
+async def prometheus(
+    stack: Stack, instance: str, alerting: Mapping[str, Any]
+) -> AsyncIterator[Prometheus]:
     """A second Prometheus, which the first scrapes; it sends an alert a second to whom it knows."""
-    directory = stack.directory / f"prometheus-{time.monotonic_ns()}"
+    directory = stack.directory / instance
     config = directory / "prometheus.yml"
     write(directory / "always.rules.yml", _ALWAYS)
     evaluation = {"evaluation_interval": "1s"}
@@ -62,31 +63,33 @@ async def prometheus(stack: Stack, alerting: Mapping[str, Any]) -> AsyncIterator
     second.start()
     try:
         await asyncio.to_thread(second.wait_ready)
-        async with scraped(stack, PROMETHEUS_JOB, host_port(second.url)):
+        async with scraped(stack, PROMETHEUS_JOB, instance, host_port(second.url)):
             yield second
     finally:
         await asyncio.to_thread(second.close)
 
 
 @asynccontextmanager
-async def exporter(stack: Stack, inside: Sequence[str] = ()) -> AsyncIterator[Exporter]:
+async def exporter(
+    stack: Stack, instance: str, inside: Sequence[str] = ()
+) -> AsyncIterator[Exporter]:
     """A second exporter, which Prometheus scrapes; `inside` is a command that starts it."""
-    directory, port = stack.directory / f"exporter-{time.monotonic_ns()}", free_port()
-    directory.mkdir()
-    second = Exporter(stack, directory / "exporter.log", port, tuple(inside))
+    port = free_port()
+    second = Exporter(stack, stack.directory / f"{instance}.log", port, inside)
     await second.start()
     try:
-        async with scraped(stack, JOB, f"{HOST}:{port}"):
+        async with scraped(stack, JOB, instance, f"{HOST}:{port}"):
             yield second
     finally:
         await asyncio.to_thread(second.stop)
 
 
 @asynccontextmanager
-async def scraped(stack: Stack, job: str, address: str) -> AsyncIterator[None]:
-    """Prometheus scrapes one more address in a job, and has reached it once."""
-    async with changed(stack, lambda document: _addresses(document, job).append(address)):
-        await stack.api.until(f'up{{instance="{address}"}} == 1')
+async def scraped(stack: Stack, job: str, instance: str, address: str) -> AsyncIterator[None]:
+    """Prometheus scrapes one more address in a job, as this instance, and has reached it once."""
+    target = {"targets": [address], "labels": {"instance": instance}}
+    async with changed(stack, lambda document: _targets(document, job).append(target)):
+        await stack.api.until(f'up{{instance="{instance}"}} == 1')
         yield
 
 
@@ -117,7 +120,7 @@ def host_port(url: str) -> str:
     return url.removeprefix("http://")
 
 
-def _addresses(document: Document, job: str) -> list[str]:
+def _targets(document: Document, job: str) -> list[Document]:
     found = next(one for one in document["scrape_configs"] if one["job_name"] == job)
-    addresses: list[str] = found["static_configs"][0]["targets"]
-    return addresses
+    targets: list[Document] = found["static_configs"]
+    return targets
