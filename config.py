@@ -42,7 +42,9 @@ from model import (
     Unless,
     Uptime,
     Usual,
+    Webhook,
     WeeklyMaintenance,
+    Workers,
     collapsed,
     days,
     hours,
@@ -210,7 +212,16 @@ CHANNELS = (
     PagerDuty(routing_key_file=f"{SECRETS}/pagerduty_routing_key"),
 )
 
-# Alertmanager dials no phone: PagerDuty does, by a service of that person's own.
+# Alertmanager dials no phone: PagerDuty does, by a service of that person's own. Whoever may
+# acknowledge from Slack, or is to be known by name when acknowledging in PagerDuty, has an entry
+# with these IDs, whether a ladder names it or not (docs/chat.md):
+#     Contact(
+#         role="jane",
+#         title="Jane Doe",
+#         email="jane@tickettoken.com",
+#         slack_user="T0123/U0456",
+#         pagerduty_user="PABC123",
+#     ),
 CONTACTS = (
     Contact(
         role="on-call",
@@ -1802,4 +1813,11 @@ CONFIG = Platform(
     base_url="https://monitoring.tickettoken.com",
     grafana_url="https://grafana.tickettoken.com",
     dead_mans_switch="http://monitoring-service:3017/api/alertmanager/watchdog",
+    # Keeps each alert's life and takes acknowledgements; None for an exporter that only probes.
+    ledger=Webhook(
+        url="http://monitoring-service:3017/api/alertmanager/webhook",
+        credentials_file=f"{SECRETS}/ingest_token",
+    ),
+    # How often the ledger's workers run; they need a reload, and no new rules.
+    workers=Workers(alert_evaluation=seconds(60), metric_aggregation=minutes(5), cleanup="03:00"),
 )

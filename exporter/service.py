@@ -32,7 +32,10 @@ from model.platform import Platform
 from model.targets import Target
 
 if TYPE_CHECKING:
+    from exporter.chat.chat import Chat
     from exporter.ledger.ledger import Ledger
+    from exporter.workers.aggregation import Aggregation
+    from exporter.workers.worker import Workers
 
 log = structlog.get_logger("exporter.service")
 
@@ -116,9 +119,13 @@ class Service:
         self.telemetry = Telemetry()
         self.network = Network()
         self.connectivity = Connectivity(self.network.resolver, self.telemetry)
-        self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
         self.ledger = self._make_ledger()
+        aggregation, self.workers = self._make_workers()
+        self.runner = Runner(
+            self.telemetry, self.connectivity, aggregation.count if aggregation else None
+        )
+        self.chat = self._make_chat()
         self.started_at = time.time()
 
     def _make_ledger(self) -> Ledger | None:
@@ -128,6 +135,33 @@ class Service:
         from exporter.ledger.ledger import Ledger
 
         return Ledger(self.settings, self.telemetry.registry, lambda: self.loaded.platform)
+
+    def _make_workers(self) -> tuple[Aggregation | None, Workers | None]:
+        if self.ledger is None:
+            return None, None
+        from exporter.workers.aggregation import Aggregation
+        from exporter.workers.of_ledger import make_workers
+
+        aggregation = Aggregation(self.ledger.replica, self.ledger.started_at)
+        workers = make_workers(
+            self.ledger,
+            aggregation,
+            self.telemetry.registry,
+            read_only=self.settings.read_only,
+        )
+        return aggregation, workers
+
+    def _make_chat(self) -> Chat | None:
+        if self.ledger is None:
+            return None
+        from exporter.chat.chat import Chat
+
+        return Chat(
+            self.settings,
+            self.telemetry.errors,
+            self.ledger.store,
+            lambda: self.loaded.platform,
+        )
 
     async def start(self) -> None:
         """Start probing. Raises ConfigError if a target cannot be probed as the config says."""

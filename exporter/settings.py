@@ -10,7 +10,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,6 +31,7 @@ from exporter.shard import Shard
 from model.sql import SqlMetrics
 from model.targets import Postgres, Target, url_mistakes
 
+Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # Loopback, and what RFC 1918, RFC 3927, RFC 4193 and RFC 4291 set apart for private use.
@@ -115,7 +116,8 @@ class Settings(BaseModel):
     ledger_file: Path = Path("monitoring.sqlite3")
     database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool_min: int = Field(default=2, ge=0, le=1000)
-    database_pool_max: int = Field(default=10, ge=1, le=1000)
+    # A worker holds one connection, and needs another one to work.
+    database_pool_max: int = Field(default=10, ge=2, le=1000)
     # What a replica is called, for people and for the rows that it writes: a pod's name.
     replica: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
     read_only: bool = False
@@ -128,6 +130,8 @@ class Settings(BaseModel):
     ingest_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = None
     # Proxies whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    # Of the API, for each person; for each address where nobody is known.
+    rate_limit_per_minute: int = Field(default=300, ge=1, le=1_000_000)
     slack_signing_secret: SecretStr | None = None
     pagerduty_routing_key: SecretStr | None = None
     pagerduty_webhook_secret: SecretStr | None = None

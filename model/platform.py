@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -31,8 +31,10 @@ from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, TcpService, url_mistakes
 from model.telling import TELLING_CHECKS
 from model.versions import version_mistakes
+from model.workers import Workers
 
 D = TypeVar("D", bound=Declared)
+T = TypeVar("T")
 
 # A probe under way is a socket and 25 kB. When everything hangs for a timeout of 3 s, so many are
 # enough for 3,300 targets at an interval of 5 s.
@@ -115,6 +117,7 @@ class Platform(Declared):
     grafana_url: str | None = None
     # What records each alert's life and takes acknowledgements; None if nothing does.
     ledger: Webhook | None = None
+    workers: Workers = Workers()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -180,6 +183,22 @@ class Platform(Declared):
         """Every recording rule that is needed, each after those that it reads."""
         return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
 
+    def once(self, calculate: Callable[..., T], *of: object) -> T:
+        """What a function makes of parts of this config, calculated once for the same parts.
+
+        It is called with the parts and then the config itself.
+        """
+        key = (calculate, *map(id, of))
+        if key not in self._calculated:
+            # What is kept keeps its id.
+            self._calculated[key] = (calculate(*of, self), of)
+        found: T = self._calculated[key][0]
+        return found
+
+    @cached_property
+    def _calculated(self) -> dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]:
+        return {}
+
     def severity(self, name: str) -> Severity:
         """The severity of a name. Raises KeyError if there is none."""
         return {severity.name: severity for severity in self.severities}[name]  # type: ignore[index]
@@ -188,11 +207,13 @@ class Platform(Declared):
     def sha256(self) -> str:
         """The hash of what the config means; comments and layout do not change it.
 
-        Maintenance windows are left out: no rule depends on them, and a window that is added to the
-        exporter alone must not make ConfigDrift fire.
+        What the exporter alone reads is left out, such as maintenance windows and the workers'
+        intervals: no rule depends on it, and what is changed in the exporter alone must not make
+        ConfigDrift fire.
         """
-        compiled = self.model_copy(update={"maintenance": ()})
-        meant = [_canonical(compiled), _canonical(self.recording_rules)]
+        compiled = _canonical(self.model_copy(update={"maintenance": ()}))
+        del compiled["workers"]
+        meant = [compiled, _canonical(self.recording_rules)]
         text = json.dumps(meant, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -218,7 +239,7 @@ def _is_ip_and_port(address: str) -> bool:
 
 
 # What is calculated once from the settings.
-_CALCULATED = ("targets", "kinds", "recording_rules", "sha256")
+_CALCULATED = ("targets", "kinds", "recording_rules", "sha256", "_calculated")
 
 # What no check across declarations reads.
 _NOT_COMPARED = {
@@ -230,12 +251,17 @@ _NOT_COMPARED = {
     "grafana_url",
     "probes_at_once",
     "probes_at_once_per_host",
+    "workers",
 }
 
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, Declared):
-        settings = {name: _canonical(getattr(value, name)) for name in type(value).model_fields}
+        settings = {
+            name: _canonical(getattr(value, name))
+            for name in type(value).model_fields
+            if name not in value.not_compiled
+        }
         return {"": type(value).__name__, **settings}
     if isinstance(value, (tuple, list)):
         return [_canonical(item) for item in value]
@@ -282,9 +308,15 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
-    alerts = _with(platform.alerts, "name", "severity")
-    for key in dict.fromkeys(alert.key for alert in alerts):
-        yield from _twice("Alert", ((_shown(a), a) for a in alerts if a.key == key))
+    for kind, setting in (("Slack user", "slack_user"), ("PagerDuty user", "pagerduty_user")):
+        people = _with(platform.contacts, setting)
+        users = ((getattr(person, setting), person) for person in people)
+        yield from _twice(kind, ((user, person) for user, person in users if user is not None))
+    by_key: dict[tuple[str, ...], list[Alert]] = {}
+    for alert in _with(platform.alerts, "name", "severity"):
+        by_key.setdefault(alert.key, []).append(alert)
+    for alike in by_key.values():
+        yield from _twice("Alert", ((_shown(alert), alert) for alert in alike))
 
 
 def _shown(alert: Alert) -> str:

@@ -16,7 +16,6 @@ from demo.scenarios import second
 from demo.scenarios.scenario import Scenario, Stage
 from demo.stack import Stack, stop
 from model import names
-from model.jobs import JOB
 from programs import child
 
 _TIGHT = "tight-exporter"
@@ -42,18 +41,21 @@ async def _leaking(stack: Stack) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _tight(stack: Stack) -> AsyncIterator[None]:
     """The second exporter sees another limit than the kernel's, which only root could set."""
-    used = (await stack.api.instant(f'{names.RESIDENT_MEMORY.name}{{job="{JOB}"}}'))[0]["value"][1]
-    groups = _groups(stack.directory / "cgroup", limit=used)
-    async with second.exporter(stack, _TIGHT, inside=_seeing(groups)):
+    groups = stack.directory / "cgroup"
+    _limit(groups, "max")
+    async with second.exporter(stack, _TIGHT, inside=_seeing(groups)) as other:
+        used = f'{names.RESIDENT_MEMORY.name}{{instance="{_TIGHT}"}}'
+        _limit(groups, (await stack.api.instant(used))[0]["value"][1])
+        await asyncio.to_thread(other.stop)
+        await other.start()
         yield
 
 
-def _groups(root: Path, limit: str) -> Path:
-    """A cgroup's limit as both versions of cgroups tell it."""
+def _limit(groups: Path, limit: str) -> None:
+    """Write a cgroup's limit as both versions of cgroups tell it."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(limit, encoding="utf-8")
-    return root
+        (groups / name).parent.mkdir(parents=True, exist_ok=True)
+        (groups / name).write_text(limit, encoding="utf-8")
 
 
 def _seeing(groups: Path) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ SCENARIOS = (
     ),
     Scenario(
         fires={"HighMemoryUsage": {"process": "exporter", "instance": _TIGHT}},
-        done="a second exporter is started, with a limit of what the first one takes",
+        done="a second exporter is started again, with a limit of what it took before",
         undone="it is stopped",
         means=_tight,
         # Whoever is told of targets by two exporters does not miss those that one forgets.

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from demo.stack import Stack, start_exporter, stop, wait_answering
+from demo.stack import Stack, exporter_environment, start_exporter, stop, wait_answering
 from model.jobs import JOB, PROMETHEUS_JOB
 from programs import Prometheus, free_port
 from programs.process import HOST
@@ -26,7 +26,11 @@ class Exporter:
     """An exporter of the stack's config on a port of its own, which can be stopped and started."""
 
     def __init__(self, stack: Stack, log: Path, port: int, inside: Sequence[str]) -> None:
-        self._stack = stack
+        # The ledger is the first one's: a file has room for one.
+        self._environment = {
+            **exporter_environment(stack.config, port, None),
+            "LEDGER": "off",
+        }
         self._log = log
         self._port = port
         self._inside = inside
@@ -34,10 +38,7 @@ class Exporter:
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises StackError with what it printed."""
-        stack = self._stack
-        self._process = start_exporter(
-            stack.config, self._port, stack.postgres, stack.redis, self._log, self._inside
-        )
+        self._process = start_exporter(self._environment, self._log, self._inside)
         async with aiohttp.ClientSession() as session:
             url = f"http://{HOST}:{self._port}"
             await wait_answering(session, self._process, url, self._log)

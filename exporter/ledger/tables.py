@@ -70,7 +70,9 @@ metadata = MetaData()
 # ledger; `response_due_at` is when its severity's response time is over, NULL without one.
 # `source` says how it came: webhook, alertmanager (asked) or prometheus (reconstructed).
 # `resolution` says how it ended: alertmanager, absence, prometheus or person. What a person has
-# ended may be `firing` all the same, until Alertmanager says otherwise.
+# ended may be `firing` all the same, until Alertmanager says otherwise. `starts` are all starts
+# that were told, as ISO times, NULL for none but `starts_at`. `waiting_since` is when an alert that
+# was suppressed came back, NULL for one that never was: nobody answers what is kept from people.
 alerts: Table = Table(
     "alerts",
     metadata,
@@ -84,6 +86,8 @@ alerts: Table = Table(
     Column("annotations", _json(), nullable=False),
     Column("generator_url", Text, nullable=False, server_default=""),
     Column("starts_at", UtcDateTime, nullable=False),
+    Column("starts", _json()),
+    Column("waiting_since", UtcDateTime),
     Column("ends_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -114,6 +118,13 @@ Index("alerts_by_status", alerts.c.status, alerts.c.starts_at)
 Index("alerts_by_start", alerts.c.starts_at)
 Index("alerts_by_name", alerts.c.name, alerts.c.starts_at)
 Index("alerts_by_creation", alerts.c.created_at)
+Index("alerts_by_end", alerts.c.ends_at)
+Index(
+    "alerts_firing",
+    alerts.c.fingerprint,
+    sqlite_where=text("firing"),
+    postgresql_where=text("firing"),
+)
 
 # No foreign key: the runbook deletes alerts, and what people wrote must outlive that.
 alert_notes: Table = Table(
@@ -150,8 +161,10 @@ Index("alert_audit_of_alert", alert_audit.c.alert_id, alert_audit.c.at)
 Index("alert_audit_by_time", alert_audit.c.at)
 
 # What one replica has seen of a target in one interval: sums and counts, so that rows can be added
-# up. `timestamp` is the interval's start. `buckets` counts durations by the bounds of
-# exporter/workers/histogram.py; `duration_sum` is in seconds.
+# up. After a day one row an hour is made of those of all replicas, whose name is then `*`.
+# `timestamp` is the interval's start, `seconds` its length. Durations are of probes that succeeded:
+# `buckets` counts them by their upper bounds, those of exporter/workers/histogram.py;
+# `duration_sum` is in seconds.
 metrics: Table = Table(
     "metrics",
     metadata,
@@ -179,7 +192,9 @@ workers: Table = Table(
     Column("ended_at", UtcDateTime),
     Column("successes", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
+    # Of the last run that failed; `failed` is whether that was the last one.
     Column("last_error", Text),
+    Column("failed", Boolean, nullable=False, server_default=text("false")),
 )
 
 # Who writes here. The latest `seen_at` before a start tells how long nobody listened.
@@ -201,13 +216,25 @@ deliveries: Table = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
-# By which group of which receiver an alert was last notified: PagerDuty's incident is named by it.
+# By which group of which receiver an alert was last notified. `dedup_key` is the group key's hash:
+# PagerDuty knows the incident by it.
 alert_groups: Table = Table(
     "alert_groups",
     metadata,
     Column("fingerprint", String(16), primary_key=True),
     Column("receiver", String(200), primary_key=True),
     Column("group_key", Text, nullable=False),
+    Column("dedup_key", String(64), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+Index("alert_groups_by_dedup_key", alert_groups.c.dedup_key)
+
+# PagerDuty's own ids of incidents: a note names an incident by nothing else.
+pagerduty_incidents: Table = Table(
+    "pagerduty_incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("dedup_key", String(64), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
 )
 

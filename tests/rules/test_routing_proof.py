@@ -16,6 +16,7 @@ from model.platform import Platform
 from programs import find
 from rules import routing
 from rules.label_sets import label_sets
+from rules.memory import Memory
 from rules.prove_routes import agrees_with_amtool, everybody_is_told
 from rules.tree import Tree, UnreadableError, conditions, read
 
@@ -161,11 +162,29 @@ def test_the_ledger_gets_every_alert_by_itself_and_at_once(platform: Platform) -
     assert (webhook["send_resolved"], webhook["max_alerts"]) == (True, 0)
 
 
-def test_the_ledger_learns_the_group_key_of_every_incident(platform: Platform) -> None:
+def test_the_ledger_learns_the_group_key_of_every_incident_and_of_nothing_else(
+    platform: Platform,
+) -> None:
     document = yaml.safe_load(routing.build(platform)[routing.PATH])
-    for receiver in document["receivers"]:
-        if "pagerduty_configs" in receiver and not receiver["name"].startswith("contact-"):
-            assert receiver["webhook_configs"][0]["url"] == "http://ledger:80/ingest"
+    told = {
+        receiver["name"]: receiver["webhook_configs"]
+        for receiver in document["receivers"]
+        if "http://ledger:80/groups" in str(receiver)
+    }
+    webhook = {
+        "url": "http://ledger:80/groups",
+        "send_resolved": True,
+        "max_alerts": 0,
+        "http_config": {"authorization": {"credentials_file": "/run/ingest"}},
+    }
+    assert told == {"contact-night": [webhook], ALL: [webhook]}
+    pages = {one["name"] for one in document["receivers"] if "pagerduty_configs" in one}
+    assert pages == told.keys()
+
+
+def test_no_group_key_is_told_where_there_is_no_ledger(platform: Platform) -> None:
+    alone = platform.model_copy(update={"ledger": None})
+    assert "/groups" not in routing.build(alone)[routing.PATH]
 
 
 def test_the_receivers_are_those_that_are_used_and_no_two_are_alike(platform: Platform) -> None:
@@ -228,7 +247,7 @@ def test_amtool_agrees_about_every_label_set(name: str, platform: Platform, tmp_
     config = tmp_path / "alertmanager.yml"
     config.write_text(text)
     amtool = str(find("amtool"))
-    proof = agrees_with_amtool(chosen, text, amtool, config, thorough=True)
+    proof = agrees_with_amtool(chosen, text, amtool, config, Memory(None), thorough=True)
     assert proof.objections == []
     assert str(len(label_sets(chosen, read(text).labels()))) in proof.claim
 
@@ -237,7 +256,8 @@ def test_a_disagreement_with_amtool_is_an_objection(platform: Platform, tmp_path
     config = tmp_path / "alertmanager.yml"
     config.write_text(spoilt(platform, "ledger", receiver="slack"))
     text = routing.build(platform)[routing.PATH]
-    proof = agrees_with_amtool(platform, text, str(find("amtool")), config, thorough=False)
+    amtool = str(find("amtool"))
+    proof = agrees_with_amtool(platform, text, amtool, config, Memory(None), thorough=False)
     assert any("by our reading ledger," in objection for objection in proof.objections)
 
 

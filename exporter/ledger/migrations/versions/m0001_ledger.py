@@ -46,9 +46,11 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=16), nullable=False),
         sa.Column("receiver", sa.String(length=200), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("dedup_key", sa.String(length=64), nullable=False),
         sa.Column("seen_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", "receiver"),
     )
+    op.create_index("alert_groups_by_dedup_key", "alert_groups", ["dedup_key"])
     op.create_table(
         "alert_notes",
         sa.Column("id", _NUMBER, nullable=False),
@@ -73,6 +75,8 @@ def upgrade() -> None:
         sa.Column("annotations", _JSON, nullable=False),
         sa.Column("generator_url", sa.Text(), server_default="", nullable=False),
         sa.Column("starts_at", _TIME, nullable=False),
+        sa.Column("starts", _JSON, nullable=True),
+        sa.Column("waiting_since", _TIME, nullable=True),
         sa.Column("ends_at", _TIME, nullable=True),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
@@ -94,6 +98,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("alerts_by_creation", "alerts", ["created_at"])
+    op.create_index("alerts_by_end", "alerts", ["ends_at"])
+    op.create_index(
+        "alerts_firing",
+        "alerts",
+        ["fingerprint"],
+        sqlite_where=sa.text("firing"),
+        postgresql_where=sa.text("firing"),
+    )
     op.create_index("alerts_by_name", "alerts", ["name", "starts_at"])
     op.create_index("alerts_by_start", "alerts", ["starts_at"])
     op.create_index("alerts_by_status", "alerts", ["status", "starts_at"])
@@ -135,6 +147,13 @@ def upgrade() -> None:
     )
     op.create_index("metrics_of_target", "metrics", ["target", "timestamp"])
     op.create_table(
+        "pagerduty_incidents",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("dedup_key", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "replicas",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("started_at", _TIME, nullable=False),
@@ -152,6 +171,7 @@ def upgrade() -> None:
         sa.Column("successes", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("failed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     _make_audit_append_only()
