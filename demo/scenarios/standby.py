@@ -15,7 +15,8 @@ _SLOT = "standby"
 # Of 16 MB: two more than the gibibyte that a standby may lack.
 _SEGMENTS = 66
 _BEGIN_A_SEGMENT = "SELECT pg_logical_emit_message(false, 'demo', 'x'); SELECT pg_switch_wal();\n"
-_STREAMING = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+# Until it has told how far it is, nobody knows how far it lags behind.
+_STREAMING = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NOT NULL"
 _HANG_UP = "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"
 _DROP = f"SELECT pg_drop_replication_slot('{_SLOT}')"
 _WAIT_SECONDS = 60.0
