@@ -142,7 +142,7 @@ class Service:
         from exporter.workers.aggregation import Aggregation
         from exporter.workers.of_ledger import make_workers
 
-        aggregation = Aggregation(self.ledger.replica)
+        aggregation = Aggregation(self.ledger.replica, self.ledger.started_at)
         workers = make_workers(
             self.ledger,
             aggregation,

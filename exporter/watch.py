@@ -63,8 +63,8 @@ class TargetSnapshot:
 class WatchEvents:
     """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors.
 
-    `ended` is told of a host's result, and answers whether to withhold it; `counted` of each that
-    is not withheld.
+    `ended` is told of a host's result, and answers whether to withhold it. `counted` is told of
+    each that was not withheld, once there is another one.
     """
 
     probe: Callable[[Prober, float], Awaitable[ProbeResult]]
@@ -208,11 +208,12 @@ class Watch:
         if previous is None or previous.health is not result.health:
             self._since = result.ended_at
             self._log_change(previous, result)
+        # Only now is it known that the previous one was not withheld.
+        if self._events.counted is not None and previous is not None and not self._withheld:
+            self._events.counted(self.target, previous)
         self._withheld = {}
         if self._events.ended(self._host, result):
             self.withhold()
-        elif self._events.counted is not None:
-            self._events.counted(self.target, result)
 
     def _rendered(self, result: ProbeResult) -> ProbeResult:
         """Render the result's lines; one that cannot be printed must not stop the clock."""

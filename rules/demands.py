@@ -92,6 +92,8 @@ def _of_contact(contact: Contact, platform: Platform) -> Iterator[Destination]:
         yield ("email", contact.email)
     if contact.pagerduty_routing_key_file is not None:
         yield ("pagerduty", contact.pagerduty_routing_key_file)
+        if groups := groups_webhook(platform):
+            yield _called(groups)
 
 
 def _called(webhook: Webhook) -> Destination:

@@ -75,9 +75,7 @@ def _of_channels(name: str, channels: Iterable[Channel], platform: Platform) -> 
     receiver: dict[str, Any] = {"name": name}
     for channel in channels:
         receiver.setdefault(f"{channel.kind}_configs", []).append(_integration(channel, platform))
-    if "pagerduty_configs" in receiver and (groups := groups_webhook(platform)):
-        receiver["webhook_configs"] = [_webhook(groups)]
-    return receiver
+    return _with_groups(receiver, platform)
 
 
 def _of_contact(name: str, contact: Contact, platform: Platform) -> dict[str, Any]:
@@ -90,7 +88,14 @@ def _of_contact(name: str, contact: Contact, platform: Platform) -> dict[str, An
         update = {"routing_key_file": contact.pagerduty_routing_key_file}
         pages = ours.model_copy(update=update) if ours else PagerDuty(**update)
         receiver["pagerduty_configs"] = [_pagerduty(pages)]
-    return receiver
+    return _with_groups(receiver, platform)
+
+
+def _with_groups(receiver: dict[str, Any], platform: Platform) -> dict[str, Any]:
+    groups = groups_webhook(platform)
+    if groups is None or "pagerduty_configs" not in receiver:
+        return receiver
+    return {**receiver, "webhook_configs": [_webhook(groups)]}
 
 
 def _webhook(webhook: Webhook, *, resolved: bool = True) -> dict[str, Any]:

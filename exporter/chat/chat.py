@@ -36,7 +36,7 @@ class Chat:
                 failed,
                 self.background,
             )
-            if settings.pagerduty_routing_key is not None
+            if settings.pagerduty_routing_key is not None and not settings.read_only
             else None
         )
 

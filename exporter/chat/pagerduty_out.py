@@ -73,6 +73,9 @@ class PagerDutyAcknowledger:
         async with self._store.read() as connection:
             found = await acknowledged_elsewhere(connection, now - _LATELY)
         for incident in found:
+            # By the routing key of somebody's own service, which is Alertmanager's alone.
+            if self._url(incident.receiver) is None:
+                continue
             async with self._store.begin() as connection:
                 ours = await deliveries.is_first(
                     connection, "pagerduty-out", incident.event_id, now
@@ -106,6 +109,9 @@ class PagerDutyAcknowledger:
             "event_action": "acknowledge",
             "dedup_key": incident.dedup_key,
         }
+        url = self._url(incident.receiver)
+        if url is None:
+            return "the config has no such channel any more"
         pause, why = self._pause, ""
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
             for attempt in range(_TRIES):
@@ -113,9 +119,7 @@ class PagerDutyAcknowledger:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
                 try:
-                    async with session.post(
-                        self._url(incident.receiver), json=event, allow_redirects=False
-                    ) as answer:
+                    async with session.post(url, json=event, allow_redirects=False) as answer:
                         if answer.status == 202:
                             return None
                         why = f"answered {answer.status}"
@@ -125,8 +129,14 @@ class PagerDutyAcknowledger:
                     why = type(error).__name__
         return f"{why}, {_TRIES} times"
 
-    def _url(self, receiver: str) -> str:
-        """Where the channel of a receiver is; receivers are named by their channels."""
-        channels = [one for one in self._platform().channels if isinstance(one, PagerDuty)]
-        named = [one for one in channels if one.name in receiver.split("+")]
-        return (named or channels or [PagerDuty(routing_key_file="")])[0].url
+    def _url(self, receiver: str) -> str | None:
+        """Where the channel of a receiver is; None if its name holds no channel's."""
+        named = receiver.split("+")
+        return next(
+            (
+                one.url
+                for one in self._platform().channels
+                if isinstance(one, PagerDuty) and one.name in named
+            ),
+            None,
+        )

@@ -28,7 +28,7 @@ def only_you(text: str) -> Message:
 def told(acknowledgements: Sequence[Acknowledgement]) -> str:
     """Who has acknowledged what, and when; one line for each person and time."""
     if not acknowledgements:
-        return "Nothing is left to acknowledge: this has ended."
+        return "Nothing is left to acknowledge: none of this is open."
     by: dict[tuple[str, datetime], list[Acknowledgement]] = {}
     for one in acknowledgements:
         by.setdefault((one.acknowledged_by, one.acknowledged_at), []).append(one)

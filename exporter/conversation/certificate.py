@@ -47,12 +47,12 @@ class Certificate:
         return ",".join(name[4:] for name in self.names if name.startswith("DNS:"))[:_LONGEST]
 
 
-def certificates(sock: ssl.SSLSocket) -> tuple[Certificate, ...]:
+def certificates(spoken: ssl.SSLObject) -> tuple[Certificate, ...]:
     """The chain that a target has sent, leaf first; empty before it has."""
-    inner = sock._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - as in peer_chain
+    inner = spoken._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - as in peer_chain
     parsed = (inner.get_unverified_chain() or ()) if inner is not None else ()
     return tuple(
-        _told(one.get_info(), der) for one, der in zip(parsed, peer_chain(sock), strict=False)
+        _told(one.get_info(), der) for one, der in zip(parsed, peer_chain(spoken), strict=False)
     )
 
 

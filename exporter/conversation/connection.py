@@ -66,12 +66,12 @@ class RecordedConnection(Connection):
             self.failure = failure.detail
             raise
 
-    def _inspect(self, sock: ssl.SSLSocket) -> None:
-        super()._inspect(sock)
-        cipher = sock.cipher()
-        protocol = sock.selected_alpn_protocol()
+    def _inspect(self, spoken: ssl.SSLObject) -> None:
+        super()._inspect(spoken)
+        cipher = spoken.cipher()
+        protocol = spoken.selected_alpn_protocol()
         name = cipher[0] if cipher else None
-        self.tls = TlsFacts(sock.version(), name, protocol, certificates(sock))
+        self.tls = TlsFacts(spoken.version(), name, protocol, certificates(spoken))
 
     def _end(self, at: float, error: Exception | None) -> None:
         if error is not None and not self.done.done():

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import MetaData, Row, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exporter.ledger import audit, notes
 from exporter.ledger.actor import Actor
+from exporter.ledger.archives import archive_tables, everywhere
 from exporter.ledger.ingest import lock
 from exporter.ledger.store import Store
 from exporter.ledger.tables import ACKNOWLEDGED, RESOLVED, alert_notes, alerts
@@ -199,17 +200,23 @@ async def mark_false_positive(
 
 
 async def _locked(connection: AsyncConnection, alert_id: str) -> Row[Any]:
-    """An alert, which nobody else changes until the transaction ends."""
+    """An alert, archived ones included, which nobody else changes until the transaction ends."""
     found = None
     if _ID.fullmatch(alert_id):
         found = (
             await connection.execute(
                 select(alerts).where(alerts.c.id == alert_id).with_for_update()
             )
-        ).one_or_none()
+        ).one_or_none() or await _archived(connection, alert_id)
     if found is None:
         raise AlertNotFoundError(f'there is no alert "{alert_id[:36]}"')
     return found
+
+
+async def _archived(connection: AsyncConnection, alert_id: str) -> Row[Any] | None:
+    archived = await everywhere(connection, alerts)
+    found = await connection.execute(select(archived).where(archived.c.id == alert_id))
+    return found.first()
 
 
 async def _open_episodes(
@@ -314,9 +321,12 @@ async def _change(
     after: Mapping[str, Any],
 ) -> None:
     """Change an alert, and write into the audit trail what it was and what it has become."""
-    await connection.execute(
-        update(alerts).where(alerts.c.id == episode.id).values(updated_at=now, **after)
-    )
+    values = {"updated_at": now, **after}
+    if not await _update(connection, alerts, episode.id, values):
+        for name in await archive_tables(connection, alerts):
+            archive = alerts.to_metadata(MetaData(), name=name)
+            if await _update(connection, archive, episode.id, values):
+                break
     before = {name: getattr(episode, name) for name in after}
     await audit.record(
         connection,
@@ -327,6 +337,13 @@ async def _change(
         before=_as_json(before),
         after=_as_json(after),
     )
+
+
+async def _update(
+    connection: AsyncConnection, table: Table, alert_id: str, values: Mapping[str, Any]
+) -> bool:
+    changed = await connection.execute(update(table).where(table.c.id == alert_id).values(**values))
+    return changed.rowcount > 0
 
 
 def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,9 @@ class Episode:
     """From when an alert began to fire until it ended, as far as it decides what a message means.
 
     `starts` are all starts that were told, the earliest first. `heard_at` is when somebody
-    acknowledged it, else when it came to the ledger. `resolution` says how it ended. What a person
-    has ended may be `firing` until its source says otherwise.
+    acknowledged it, else when it came to the ledger; `changed_at` is when it last changed there, if
+    it is there. `resolution` says how it ended. What a person has ended may be `firing` until its
+    source says otherwise.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Episode:
     ends_at: datetime | None = None
     firing: bool = True
     resolution: str | None = None
+    changed_at: datetime | None = None
 
     @property
     def starts_at(self) -> datetime:
@@ -116,16 +118,23 @@ def _start(known: list[Episode], told: Told, new_id: Callable[[], str]) -> list[
     place = _of_start(known, told.starts_at)
     start = told.starts_at
     if place is not None:
-        last = known[-1].source_ends_at
-        fires_on = (
-            told.seen_at is not None and last is not None and last + LISTED_AFTER_END < told.seen_at
-        )
-        if not fires_on:
+        if not _fires_after_all(known[-1], told.seen_at):
             known[place] = _with_start(known[place], start)
             return known
         assert told.seen_at is not None
         start = told.seen_at
     return [*known, Episode(new_id(), (start,), told.arrived_at)]
+
+
+def _fires_after_all(last: Episode, seen_at: datetime | None) -> bool:
+    """Whether an alert is still listed long after we heard that its last episode has ended.
+
+    What a person ended may have ended much earlier than its source says, and than we heard that.
+    """
+    end = last.source_ends_at
+    if end is None or seen_at is None:
+        return False
+    return max(end, last.changed_at or end) + LISTED_AFTER_END < seen_at
 
 
 def _of_start(known: Sequence[Episode], start: datetime) -> int | None:

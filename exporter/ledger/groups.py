@@ -20,6 +20,8 @@ from exporter.ledger.tables import ACKNOWLEDGED, RESOLVED, alert_groups, alerts,
 from exporter.ledger.upsert import insert_into
 from model.telling import LEDGER
 
+# The label by which an escalation says which alert it is about.
+_ALERT_ID = "alert_id"
 # As long as an incident may be open, and a note may come to it.
 _REMEMBERED = timedelta(days=90)
 
@@ -34,13 +36,16 @@ async def remember_groups(
 ) -> int:
     """Keep by which group of which receiver people were told of alerts; answers how many alerts.
 
-    The ledger's own receiver has a group for each alert, which tells nobody.
+    Whoever is told that nobody has acknowledged an alert is told of that alert. The ledger's own
+    receiver has a group for each alert, and tells nobody.
     """
-    rows = {
-        (one.fingerprint, one.group.receiver): one.group.key
-        for one in incoming
-        if one.ours and one.group is not None and one.group.receiver != LEDGER
-    }
+    told = [one for one in incoming if one.group is not None and one.group.receiver != LEDGER]
+    escalated = await _escalated(connection, told)
+    rows: dict[tuple[str, str], str] = {}
+    for one in told:
+        fingerprint = one.fingerprint if one.ours else escalated.get(one.labels.get(_ALERT_ID, ""))
+        if one.group is not None and fingerprint is not None:
+            rows[fingerprint, one.group.receiver] = one.group.key
     # In one order for all, so that two replicas do not wait for each other.
     for (fingerprint, receiver), key in sorted(rows.items()):
         row = {"group_key": key, "dedup_key": dedup_key(key), "seen_at": now}
@@ -54,6 +59,17 @@ async def remember_groups(
             delete(alert_groups).where(alert_groups.c.seen_at < now - _REMEMBERED)
         )
     return len({fingerprint for fingerprint, _ in rows})
+
+
+async def _escalated(connection: AsyncConnection, incoming: Iterable[Incoming]) -> dict[str, str]:
+    """The fingerprints of the alerts that escalations are about, by their ids."""
+    ids = {one.labels.get(_ALERT_ID, "") for one in incoming if not one.ours} - {""}
+    if not ids:
+        return {}
+    found = await connection.execute(
+        select(alerts.c.id, alerts.c.fingerprint).where(alerts.c.id.in_(sorted(ids)))
+    )
+    return {row.id: row.fingerprint for row in found}
 
 
 async def remember_incident(

@@ -50,6 +50,7 @@ _DECIDING = (
     "waiting_since",
     "ends_at",
     "created_at",
+    "updated_at",
     "response_due_at",
     "resolution",
     "firing",
@@ -219,6 +220,7 @@ def episode_of(row: Row[Any]) -> Episode:
         ends_at=row.ends_at,
         firing=row.firing,
         resolution=row.resolution,
+        changed_at=row.updated_at,
     )
 
 

@@ -14,11 +14,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
 from exporter.ledger import state
+from exporter.ledger.batches import Batches
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
-from exporter.ledger.reconcile import reconcile
+from exporter.ledger.service_figures import ServiceFigures
 from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
@@ -29,8 +30,6 @@ from model.platform import Platform
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
-# How often Alertmanager and Prometheus are asked.
-_RECONCILE_SECONDS = 60.0
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -47,8 +46,10 @@ class Ledger:
         self.replica = settings.replica
         self.platform = platform
         self.store = Store(store_options(settings))
+        self.figures = ServiceFigures(self.store)
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
+        self._deliveries = Batches(self._take)
         self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
         self._told = state.Told(registry)
@@ -65,33 +66,10 @@ class Ledger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the store open, what is told of it fresh and the ledger complete, until cancelled.
+        """Keep the store open and what is told of it fresh, until cancelled.
 
         Raises SecondReplicaError.
         """
-        tasks = [
-            asyncio.create_task(self._keep_fresh()),
-            asyncio.create_task(self._keep_complete()),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-
-    async def _keep_complete(self) -> None:
-        while True:
-            try:
-                await reconcile(self, datetime.now(UTC))
-            except StoreUnavailableError:
-                await asyncio.sleep(_REFRESH_SECONDS)  # said in the log by who keeps it open
-            else:
-                await asyncio.sleep(_RECONCILE_SECONDS)
-
-    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:
@@ -117,6 +95,16 @@ class Ledger:
         if self._session is not None:
             await self._session.close()
         await self.store.close()
+
+    async def deliver(self, incoming: Sequence[Incoming]) -> None:
+        """Commit what Alertmanager delivers, together with what it delivers meanwhile.
+
+        Raises StoreUnavailableError.
+        """
+        await self._deliveries.add(incoming)
+
+    async def _take(self, incoming: Sequence[Incoming]) -> None:
+        await self.ingest(incoming, "webhook", datetime.now(UTC))
 
     async def ingest(self, incoming: Sequence[Incoming], source: Source, now: datetime) -> Outcome:
         """Merge what is told of alerts into the ledger. Raises StoreUnavailableError."""

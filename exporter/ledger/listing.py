@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from exporter.ledger.tables import STATUSES, UtcDateTime, alert_audit, alert_not
 
 # Of one alert; whoever wants more reads the tables.
 MOST_LINES = 500
+_SLICE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,11 @@ def _page(
 
 
 async def _rows(connection: AsyncConnection, page: Select[Any]) -> Sequence[Row[Any]]:
-    rows: Sequence[Row[Any]] = (await connection.execute(page)).all()
+    # JSON is read when its row is: in slices, so that a long page does not hold the event loop.
+    rows: list[Row[Any]] = []
+    for part in (await connection.execute(page)).partitions(_SLICE):
+        rows += part
+        await asyncio.sleep(0)
     return rows
 
 

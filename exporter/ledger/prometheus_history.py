@@ -23,6 +23,7 @@ from exporter.ledger.fingerprint import fingerprint
 from exporter.ledger.http_body import NoAnswerError, get
 from exporter.ledger.incoming import Incoming, observed
 from exporter.ledger.json_slices import UnreadableBodyError, elements
+from exporter.ledger.sent_labels import sent_labels
 
 _FIRING = 'ALERTS{alertstate="firing",severity!="",escalation=""}'
 # What one query reads; a thousand alerts that fire all the time are 20 MB.
@@ -101,6 +102,7 @@ async def _one(
     known: dict[tuple[tuple[str, str], ...], _Series] = {}
     try:
         started = _started(await get(session, f"{api}/status/runtimeinfo"))
+        sent = await sent_labels(await get(session, f"{api}/status/config"))
         for begin, end in _windows(since, now):
             asked = {
                 "query": f"{_FIRING}[{math.ceil((end - begin).total_seconds())}s]",
@@ -111,7 +113,7 @@ async def _one(
             for number, one in enumerate(series, start=1):
                 labels, times = _samples(one)
                 key = tuple(sorted(labels.items()))
-                known.setdefault(key, _Series(labels, interval)).add(times)
+                known.setdefault(key, _Series(sent.of(labels), interval)).add(times)
                 if not number % _SLICE:
                     await asyncio.sleep(0)
     except (NoAnswerError, UnreadableBodyError) as error:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -41,14 +41,31 @@ _LONGEST_GAP = timedelta(days=7)
 _LONGEST_WAIT = timedelta(hours=1)
 # The webhook comes first if it comes at all.
 _PATIENCE = timedelta(minutes=1)
+# By one transaction each, which has to end by its deadline.
+_MOST_INGESTED = 1000
+_MOST_ENDED = 200
+# So many rows are looked at before the event loop does what else is due.
+_SLICE = 200
+T = TypeVar("T")
 _SOURCES: Mapping[str, Source] = {ABSENCE: "alertmanager", PROMETHEUS: "prometheus"}
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An episode, as it was when it was found to have ended."""
+
+    id: str
+    fingerprint: str
+    updated_at: datetime
+    at: datetime
+    resolution: str
 
 
 @dataclass(slots=True)
 class _Ends:
     """Which episodes have ended, and which may have."""
 
-    ended: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    ended: list[_End] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,15 +83,31 @@ async def reconcile(ledger: Ledger, now: datetime) -> None:
             watched.evaluation_interval,
         ),
     )
-    await ledger.ingest(tuple(listing.alerts.values()), "alertmanager", now)
-    await ledger.ingest(tuple(_missed(history, now)), "prometheus", now)
+    await _ingest(ledger, tuple(listing.alerts.values()), "alertmanager", now)
+    await _ingest(ledger, tuple(_missed(history, now)), "prometheus", now)
     tolerance = 2 * watched.evaluation_interval
+    ends = await _judge_all(ledger.store, listing, history, tolerance, now)
+    for some in _chunks(ends.ended, _MOST_ENDED):
+        async with ledger.store.begin() as connection:
+            closed = await _close(connection, some, now)
+        ledger.count(closed)
     async with ledger.store.begin() as connection:
-        closed = await _close(connection, listing, history, tolerance, now)
+        await _set(connection, _ABSENT, ends.absent)
         if history.known:
             until = now if listing.answered else max(since, now - _LONGEST_WAIT)
             await _set(connection, RECONCILED, until.isoformat())
-    ledger.count(closed)
+
+
+async def _ingest(
+    ledger: Ledger, incoming: Sequence[Incoming], source: Source, now: datetime
+) -> None:
+    for some in _chunks(incoming, _MOST_INGESTED):
+        await ledger.ingest(some, source, now)
+
+
+def _chunks(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    for place in range(0, len(items), most):
+        yield items[place : place + most]
 
 
 def _missed(history: History, now: datetime) -> Iterable[Incoming]:
@@ -90,39 +123,20 @@ async def _since(store: Store, now: datetime) -> datetime:
     return now if until is None else datetime.fromisoformat(until)
 
 
-async def _close(
-    connection: AsyncConnection,
-    listing: Listing,
-    history: History,
-    tolerance: timedelta,
-    now: datetime,
-) -> Counter[Source]:
-    """End what has ended unheard. Answers how many, by who has told it."""
-    fires = alerts.c.firing & (alerts.c.created_at < now)
-    missing = [
-        fingerprint
-        for fingerprint in (
-            await connection.execute(select(alerts.c.fingerprint).where(fires))
-        ).scalars()
-        if fingerprint not in listing.alerts
-    ]
-    absent = await _fact(connection, _ABSENT) or {}
-    closed: Counter[Source] = Counter()
+async def _judge_all(
+    store: Store, listing: Listing, history: History, tolerance: timedelta, now: datetime
+) -> _Ends:
+    fires = select(*(alerts.c[name] for name in ("id", "fingerprint", "starts_at", "updated_at")))
     ends = _Ends()
-    if missing:
-        await lock(connection, missing)
-        rows = (await connection.execute(select(alerts).where(fires).with_for_update())).all()
-        for row in rows:
-            if row.fingerprint not in listing.alerts:
-                _judge(row, listing, history, tolerance, absent, now, ends)
-        for row in rows:
-            if row.id in ends.ended:
-                at, how = ends.ended[row.id]
-                await _end(connection, row, at, how, now)
-                closed[_SOURCES[how]] += 1
-    if ends.absent != absent:
-        await _set(connection, _ABSENT, ends.absent)
-    return closed
+    async with store.read() as connection:
+        absent = await _fact(connection, _ABSENT) or {}
+        rows = await connection.execute(fires.where(alerts.c.firing, alerts.c.created_at < now))
+        for some in rows.partitions(_SLICE):
+            for row in some:
+                if row.fingerprint not in listing.alerts:
+                    _judge(row, listing, history, tolerance, absent, now, ends)
+            await asyncio.sleep(0)
+    return ends
 
 
 def _judge(
@@ -140,29 +154,41 @@ def _judge(
     if runs and last is None:
         return
     if last is not None and listing.answered and last + tolerance >= row.starts_at:
-        ends.ended[row.id] = last, PROMETHEUS
+        ends.ended.append(_End(row.id, row.fingerprint, row.updated_at, last, PROMETHEUS))
         return
     if not listing.complete:
         return
     if row.id in absent:
-        ends.ended[row.id] = datetime.fromisoformat(absent[row.id]), ABSENCE
+        at = datetime.fromisoformat(absent[row.id])
+        ends.ended.append(_End(row.id, row.fingerprint, row.updated_at, at, ABSENCE))
     else:
         ends.absent[row.id] = now.isoformat()
 
 
-async def _end(
-    connection: AsyncConnection, row: Row[Any], at: datetime, how: str, now: datetime
-) -> None:
-    after = ended(episode_of(row), at, how)
+async def _close(
+    connection: AsyncConnection, ends: Sequence[_End], now: datetime
+) -> Counter[Source]:
+    """End episodes that nothing has changed meanwhile. Answers how many, by who has told it."""
+    await lock(connection, (end.fingerprint for end in ends))
+    wanted = {end.id: end for end in ends}
+    unchanged = select(alerts).where(alerts.c.id.in_(wanted)).with_for_update()
+    closed: Counter[Source] = Counter()
+    for row in (await connection.execute(unchanged)).all():
+        end = wanted[row.id]
+        if row.updated_at == end.updated_at:
+            await _end(connection, row, end, now)
+            closed[_SOURCES[end.resolution]] += 1
+    return closed
+
+
+async def _end(connection: AsyncConnection, row: Row[Any], end: _End, now: datetime) -> None:
+    after = ended(episode_of(row), end.at, end.resolution)
     assert after.ends_at is not None
-    new = {
-        "status": RESOLVED,
-        "ends_at": after.ends_at,
-        "firing": False,
-        "resolution": after.resolution,
-    }
+    new = {"status": RESOLVED, "firing": False, "resolution": after.resolution}
     await connection.execute(
-        update(alerts).where(alerts.c.id == row.id).values(**new, updated_at=now)
+        update(alerts)
+        .where(alerts.c.id == row.id)
+        .values(**new, ends_at=after.ends_at, updated_at=now)
     )
     await record(
         connection,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -51,9 +51,9 @@ class Aggregation:
     A restart loses the interval under way, and nothing else.
     """
 
-    def __init__(self, replica: str) -> None:
+    def __init__(self, replica: str, start: datetime) -> None:
         self._replica = replica
-        self._start = datetime.now(UTC)
+        self._start = start
         self._tallies: dict[str, Tally] = {}
         self._waiting: deque[Interval] = deque()
 

@@ -12,6 +12,8 @@ from exporter.probers.result import Health, ProbeResult
 # which each is 1.26 times the one before. So a quantile is right to an eighth or better.
 _R10 = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
 BOUNDS = (*(float(f"{number}e{power}") for power in range(-4, 2) for number in _R10), 100.0)
+# An enumeration's members are looked up by name each time, at 0.2 µs.
+_UNHEALTHY, _DEGRADED = Health.UNHEALTHY, Health.DEGRADED
 _NAMES = (*map(str, BOUNDS), "+Inf")
 
 
@@ -31,13 +33,15 @@ class Tally:
     def add(self, result: ProbeResult) -> None:
         """Count one probe."""
         self.probes += 1
-        if result.health is Health.UNHEALTHY:
+        health = result.health
+        if health is _UNHEALTHY:
             return
         self.successes += 1
-        if result.health is Health.DEGRADED:
+        if health is _DEGRADED:
             self.degraded += 1
-        self.duration_sum += result.duration
-        self.counts[bisect_left(BOUNDS, result.duration)] += 1
+        duration = result.duration
+        self.duration_sum += duration
+        self.counts[bisect_left(BOUNDS, duration)] += 1
 
     def merge(self, other: Tally) -> None:
         """Add what another one has counted."""

@@ -28,6 +28,8 @@ _SILENT = timedelta(seconds=15)
 # What a run may take at least before it counts as hung.
 _LEAST_PATIENCE = 60.0
 _LONGEST_ERROR = 500
+# A daily worker's time may be changed by a reload, and its store may be away when it is due.
+_LONGEST_LOOK = 60.0
 
 log = structlog.get_logger("exporter.workers")
 
@@ -123,6 +125,9 @@ class Workers:
             except StoreUnavailableError as error:
                 self._not_run(worker, str(error))
                 wait = look
+            except Exception as error:  # noqa: BLE001 - a defect here must not end the probes
+                self._defect(worker, error)
+                wait = look
             await asyncio.sleep(wait)
 
     async def _until_due(self, worker: Worker) -> float:
@@ -169,6 +174,8 @@ class Workers:
                     await self._run(worker, session, now)
             except StoreUnavailableError as error:
                 self._not_run(worker, str(error))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._defect(worker, error)
 
     # --- a run ----------------------------------------------------------------------------------
 
@@ -198,8 +205,12 @@ class Workers:
             if isinstance(error, TimeoutError) and limit.expired():
                 return f"it took longer than {patience:g} s"
             log.exception("a worker has failed", worker=worker.name)
-            return f"{type(error).__name__}: {error}"
+            return _named(error)
         return None
+
+    def _defect(self, worker: Worker, error: Exception) -> None:
+        log.error("a worker could not be run", worker=worker.name, exc_info=error)
+        self._not_run(worker, _named(error))
 
     def _not_run(self, worker: Worker, error: str) -> None:
         """Count an error, and keep it until the store can be told."""
@@ -229,7 +240,7 @@ class Workers:
             "errors": workers.c.errors + errors,
         }
         if last is not None:
-            counts["last_error"] = last[:_LONGEST_ERROR].replace("\0", "")
+            counts["last_error"] = last
         row = update(workers).where(workers.c.name == worker.name)
         await connection.execute(row.values(counts))
         # Whose connection was lost may be late: by now somebody else's run may be under way.
@@ -238,9 +249,16 @@ class Workers:
         self._untold.pop(worker.name, None)
 
 
+def _named(error: Exception) -> str:
+    """An error as it can be stored: Postgres takes no NUL and no half of a character."""
+    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR].replace("\0", "")
+    return text.encode("utf-8", "replace").decode()
+
+
 def _look(worker: Worker) -> float:
     """How often to look whether it is due, in seconds: whoever ran it may be dead by then."""
-    return max(worker.schedule().interval.total_seconds() / 4, 1.0)
+    quarter = worker.schedule().interval.total_seconds() / 4
+    return min(max(quarter, 1.0), _LONGEST_LOOK)
 
 
 def _state(

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from exporter.service import Service
 from exporter.settings import Settings, read_settings
 from exporter.web.client_address import client_address
 from exporter.web.keys import SERVICE
@@ -19,7 +20,8 @@ def seen(peer: str | None, forwarded: list[str], trusted: str = "10.0.0.0/8,::1"
     transport = Mock()
     transport.get_extra_info.return_value = (peer, 40000) if peer else None
     app = web.Application()
-    app[SERVICE] = Mock(settings=settings(trusted))
+    service: Service = Mock(settings=settings(trusted))
+    app[SERVICE] = service
     headers = CIMultiDict([("X-Forwarded-For", value) for value in forwarded])
     return client_address(make_mocked_request("GET", "/", headers, app=app, transport=transport))
 

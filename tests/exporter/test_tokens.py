@@ -22,11 +22,11 @@ from exporter.web.tokens import LONGEST_LIFE, TokenRefusedError, mint, verify
 
 SECRET = "secret-of-people-0123456789-0123456789"
 SETTINGS = read_settings({"JWT_SECRET": SECRET})
-LEEWAY = 30
+LEEWAY = timedelta(seconds=30)
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Those of a token that is accepted, with changes; None leaves one out."""
+    """Those of a token that is accepted, with changes: a time is one from now, None leaves out."""
     now = int(time.time())
     right = {
         "sub": "me@example.com",
@@ -36,7 +36,11 @@ def claims(**changed: Any) -> dict[str, Any]:
         "iat": now,
         "exp": now + 600,
     }
-    return {name: value for name, value in (right | changed).items() if value is not None}
+    return {
+        name: now + int(value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in (right | changed).items()
+        if value is not None
+    }
 
 
 def signed(payload: dict[str, Any], key: str = SECRET, **header: Any) -> str:
@@ -132,9 +136,9 @@ def test_no_algorithm_but_hs256_is_accepted_by_any_spelling(algorithm: str | Non
         ({"sub": None}, 'no "sub"'),
         ({"aud": None}, 'no "aud"'),
         ({"iss": None}, 'no "iss"'),
-        ({"exp": int(time.time()) - LEEWAY - 5}, "expired"),
-        ({"iat": int(time.time()) + LEEWAY + 600}, "not valid yet"),
-        ({"nbf": int(time.time()) + LEEWAY + 600}, "not valid yet"),
+        ({"exp": -LEEWAY - timedelta(seconds=5)}, "expired"),
+        ({"iat": LEEWAY + timedelta(seconds=600)}, "not valid yet"),
+        ({"nbf": LEEWAY + timedelta(seconds=600)}, "not valid yet"),
         ({"aud": "another"}, "audience"),
         ({"aud": ["another", "one-more"]}, "audience"),
         ({"iss": "another"}, "issuer"),
@@ -204,8 +208,8 @@ def test_a_token_that_we_mint_is_accepted(role: Role) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"exp": int(time.time()) - LEEWAY + 20},
-        {"iat": int(time.time()) + LEEWAY - 20},
+        {"exp": -LEEWAY + timedelta(seconds=20)},
+        {"iat": LEEWAY - timedelta(seconds=20)},
         {"aud": ["tickettoken-platform", "another"]},
         {"sub": "Zoë 名前"},
         {"role": "ingest"},

@@ -7,9 +7,11 @@ import hmac
 import io
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +20,7 @@ from aiohttp import ClientResponse, web
 from serving import Client, Fleet, serving
 
 from exporter.chat.chat import Chat
+from exporter.ledger.groups import dedup_key
 from exporter.ledger.store import Store, StoreOptions
 from exporter.service import Service
 
@@ -32,6 +35,10 @@ SECRETS = {
     "PAGERDUTY_WEBHOOK_SECRET": WEBHOOK_SECRET,
     "PAGERDUTY_ROUTING_KEY": ROUTING_KEY,
 }
+
+# A group's key as Alertmanager makes it, and somebody as PagerDuty names them.
+GROUP = '{}/{severity="critical"}:{alertname="ServiceDown", service="payment-service"}'
+JANE = {"id": "PJANE", "type": "user_reference", "summary": "Jane"}
 
 CONFIG = """
 from model import *
@@ -225,6 +232,28 @@ def block_click(
         },
         "actions": [{**button, "action_ts": "1764072000.123456"}],
         "response_url": slack.response_url,
+        **changes,
+    }
+
+
+def incident(kind: str, key: str | None = GROUP, **changes: Any) -> dict[str, Any]:
+    """An event about an incident, as PagerDuty sends it."""
+    return {
+        "id": uuid.uuid4().hex,
+        "event_type": f"incident.{kind}",
+        "resource_type": "incident",
+        "occurred_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "agent": JANE,
+        "client": None,
+        "data": {
+            "id": "Q1INCIDENT",
+            "type": "incident",
+            "number": 12,
+            "status": kind,
+            "incident_key": None if key is None else dedup_key(key),
+            "title": "[FIRING:1] ServiceDown",
+            "assignees": [JANE],
+        },
         **changes,
     }
 

@@ -17,9 +17,11 @@ from sqlalchemy import Row, select
 
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.fingerprint import fingerprint
+from exporter.ledger.ingest import CHANGES
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import alerts
+from model import names
 
 TOKEN = "ingest-token-of-at-least-32-bytes"
 WEBHOOK = "/api/alertmanager/webhook"
@@ -49,14 +51,16 @@ async def served(
     directory.mkdir(parents=True, exist_ok=True)
     variables = environment(options, replica)
     async with serving(directory, Fleet(), variables, text or with_ledger()) as made:
-        ledger = ledger_of(made)
-        running = asyncio.create_task(ledger.run())
+        ledger, workers = ledger_of(made), made.service.workers
+        assert workers is not None
+        running = [asyncio.create_task(part.run()) for part in (ledger, workers)]
         try:
             await opened(ledger.store)
             yield made
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await ledger.close()
 
 
@@ -132,11 +136,20 @@ def body(*entries: object, receiver: str = "ledger") -> dict[str, Any]:
 
 
 async def deliver(made: Served, *entries: object, receiver: str = "ledger") -> dict[str, int]:
-    """Deliver alerts, and answer what became of them."""
+    """Deliver alerts, and answer what became of them where nobody else delivers meanwhile."""
+    before = _changes(made)
     async with await post(made, body(*entries, receiver=receiver)) as answer:
         assert answer.status == 200, await answer.text()
-        changes: dict[str, int] = await answer.json()
-        return changes
+        said: dict[str, int] = await answer.json()
+    return said | {name: number - before[name] for name, number in _changes(made).items()}
+
+
+def _changes(made: Served) -> dict[str, int]:
+    registry, name = made.service.telemetry.registry, names.ALERT_LEDGER_MESSAGES.name
+    return {
+        change: int(registry.get_sample_value(name, {"source": "webhook", "change": change}) or 0)
+        for change in CHANGES
+    }
 
 
 async def post(made: Served, said: object, token: str = TOKEN) -> ClientResponse:

@@ -17,6 +17,7 @@ from episodes import (
     rows,
     trail,
 )
+from sqlalchemy import text
 from stores import new_database, opened
 
 from exporter.ledger import audit
@@ -204,6 +205,28 @@ async def test_what_has_ended_can_still_be_noted_about_and_called_false(store: S
     assert note == 1
     assert (await episode(store, ended)).false_positive
     assert [text for _, text in await noted(store)] == ["the switch again", "nobody was affected"]
+
+
+async def test_what_is_archived_can_still_be_noted_about_and_called_false_but_not_acknowledged(
+    store: Store,
+) -> None:
+    archived = await add_ended_episode(store)
+    async with store.begin() as connection:
+        # As the runbook does it.
+        await connection.execute(
+            text("CREATE TABLE alerts_archive_2026_11 AS SELECT * FROM alerts")
+        )
+        await connection.execute(text("DELETE FROM alerts"))
+    await add_note(store, archived, JANE, LATER, "the switch again")
+    await mark_false_positive(store, archived, JANE, LATER)
+    with pytest.raises(AlertEndedError):
+        await acknowledge(store, archived, JANE, LATER)
+    with pytest.raises(AlertEndedError):
+        await resolve(store, archived, JANE, LATER)
+    async with store.read() as connection:
+        found = await connection.scalar(text("SELECT false_positive FROM alerts_archive_2026_11"))
+    assert found
+    assert await trail(store) == [("note", JANE.name, "api"), ("false_positive", JANE.name, "api")]
 
 
 async def test_a_false_alarm_is_marked_once_and_can_be_taken_back(store: Store) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from api_serving import NOON, Api, alert, api, value
+from sqlalchemy import text
 from standins import until
 
 from exporter.ledger.store import StoreOptions
@@ -189,3 +190,20 @@ async def test_a_false_positive_is_marked_and_taken_back(served: Api) -> None:
     assert (found["falsePositive"], found["notes"][0]["text"]) == (False, "it was real")
     body = await served.post(path, {"falsePositive": "yes"}, 400)
     assert '"falsePositive"' in body["error"]
+
+
+async def test_what_is_archived_is_noted_and_marked_all_the_same(served: Api) -> None:
+    await served.add(alert(1, ends_at=NOON + timedelta(hours=1)))
+    async with served.store.begin() as connection:
+        await connection.execute(
+            text("CREATE TABLE alerts_archive_2026_01 AS SELECT * FROM alerts")
+        )
+        await connection.execute(text("DELETE FROM alerts"))
+    await served.post(f"/api/alerts/{ID}/notes", {"notes": "seen again in the post-mortem"})
+    await served.post(f"/api/alerts/{ID}/false-positive")
+    found = await served.get(f"/api/alerts/{ID}")
+    assert (found["falsePositive"], found["notes"][0]["text"]) == (
+        True,
+        "seen again in the post-mortem",
+    )
+    assert [line["action"] for line in found["timeline"]] == ["note", "false_positive"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api_serving import NOON, Api, alert, api
 from sqlalchemy import insert, text
+from yarl import URL
 
 from exporter.ledger.store import StoreOptions
 from exporter.ledger.tables import alert_audit, alert_notes
@@ -128,6 +129,18 @@ async def test_hostile_text_is_data_and_comes_back_as_it_was(served: Api) -> Non
             assert (await served.get("/api/alerts", **{name: injected}))["active"] == []
     assert ids((await served.get("/api/alerts", q="%_\\"))["active"]) == [row["id"]]
     assert (await served.get("/api/alerts", q="a%h"))["active"] == []
+
+
+async def test_bytes_that_are_no_text_find_nothing_and_break_nothing(served: Api) -> None:
+    await served.add(alert(1))
+    for text_ in ("%ff", "%ed%a0%80", "%c0%80", "%F4%90%80%80", "a%80b"):
+        for name in ("q", "service", "name"):
+            answer = await served.client.get(
+                URL(f"/api/alerts?{name}={text_}", encoded=True), headers=served.bearer()
+            )
+            assert answer.status in (200, 400), (name, text_)
+            if answer.status == 200:
+                assert (await answer.json())["active"] == []
 
 
 async def test_what_is_answered_is_no_page_for_a_browser(served: Api) -> None:
@@ -288,13 +301,13 @@ async def test_of_very_many_notes_and_lines_the_latest_are_told(served: Api) -> 
     await served.add(row)
     note = {"alert_id": row["id"], "author": "me", "channel": "api"}
     line = {"alert_id": row["id"], "action": "note", "actor": "me", "channel": "api"}
-    async with served.store.begin() as connection:
-        for number in range(600):
-            at = NOON + timedelta(seconds=number)
-            await connection.execute(
-                insert(alert_notes).values(**note, created_at=at, text=str(number))
-            )
-            await connection.execute(insert(alert_audit).values(**line, at=at))
+    times = [NOON + timedelta(seconds=number) for number in range(600)]
+    async with served.store.begin(deadline=60) as connection:
+        await connection.execute(
+            insert(alert_notes),
+            [note | {"created_at": at, "text": str(n)} for n, at in enumerate(times)],
+        )
+        await connection.execute(insert(alert_audit), [line | {"at": at} for at in times])
     found = await served.get(f"/api/alerts/{row['id']}")
     assert [note["text"] for note in found["notes"]] == [str(n) for n in range(100, 600)]
     assert len(found["timeline"]) == 500

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from api_serving import Api, alert, api
+from sqlalchemy import insert
 from stores import sqlite
+
+from exporter.ledger.tables import metrics
 
 SERVICES = "/api/v1/monitoring/services"
 WORKERS = "/api/v1/monitoring/workers"
@@ -28,7 +31,9 @@ async def test_a_client_on_this_machine_reads_the_workers_without_a_token(served
     answer = await served.client.get(WORKERS)
     assert answer.status == 200
     workers = (await answer.json())["workers"]
-    assert "metric-aggregation" in [worker["name"] for worker in workers]
+    assert {"alert-evaluation", "metric-aggregation", "cleanup"} <= {
+        worker["name"] for worker in workers
+    }
     assert sorted(workers[0]) == sorted(
         (
             "name",
@@ -74,10 +79,41 @@ async def test_every_service_is_listed_and_counted(served: Api) -> None:
     found = await served.get(SERVICES)
     assert [one["service"] for one in found["services"]] == ["auth-service", "own-service"]
     assert sorted(found["services"][0]) == sorted(
-        ("service", "kind", "status", "latency", "maintenance", "details")
+        ("service", "kind", "status", "latency", "maintenance", "details", "figures")
     )
     summary = found["summary"]
     assert summary["total"] == 2 == sum(summary.values()) - summary["total"]
+
+
+async def test_a_service_is_told_with_its_figures_over_days(served: Api) -> None:
+    now = datetime.now(UTC)
+    row = {
+        "target": "auth-service",
+        "replica": "a",
+        "kind": "http",
+        "seconds": 300,
+        "probes": 60,
+        "successes": 45,
+        "degraded": 5,
+        "duration_sum": 4.5,
+        "buckets": {},
+    }
+    async with served.store.begin() as connection:
+        for days in (0.1, 3, 20, 40):
+            at = now - timedelta(days=days)
+            await connection.execute(insert(metrics).values(**row, timestamp=at))
+    for path in (f"{SERVICES}/auth-service", SERVICES):
+        found = await served.get(path)
+        figures = (found["services"][0] if path == SERVICES else found)["figures"]
+        assert {window: one["probes"] for window, one in figures.items()} == {
+            "24h": 60,
+            "7d": 120,
+            "30d": 180,
+        }
+        assert (figures["24h"]["availability"], figures["24h"]["degraded"]) == (0.75, 5)
+        assert figures["24h"]["latency"] == {"p50": None, "p95": None, "p99": None}
+    own = (await served.get(f"{SERVICES}/own-service"))["figures"]
+    assert (own["24h"]["probes"], own["24h"]["availability"]) == (0, None)
 
 
 async def test_one_service_is_told_with_its_address_and_no_secret(served: Api) -> None:

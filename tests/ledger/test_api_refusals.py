@@ -285,7 +285,12 @@ async def test_while_the_store_is_away_the_api_is_503_and_comes_back_by_itself(
 async def test_read_only_refuses_every_write_and_no_read(tmp_path: Path) -> None:
     async with api(tmp_path, sqlite(tmp_path), READ_ONLY="1") as served:
         await served.add(ALERT)
-        for path in (*WRITES, "/api/alertmanager/webhook", "/api/slack/x", "/api/pagerduty/x"):
+        for path in (
+            *WRITES,
+            "/api/alertmanager/webhook",
+            "/api/slack/interactive",
+            "/api/pagerduty/webhook",
+        ):
             answer = await served.client.post(path, json={"notes": "x"}, headers=served.bearer())
             body = await answer.json()
             assert (answer.status, body["code"]) == (503, "SERVICE_UNAVAILABLE"), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -148,6 +149,14 @@ def test_what_is_still_listed_long_after_its_end_fires_again() -> None:
     patience = LISTED_AFTER_END / MINUTE
     assert spans(after([listed(0, 10 + patience)], (closed,))) == [(0, 10)]
     assert spans(after([listed(0, 11 + patience)], (closed,))) == [(0, 10), (0 + 16, None)]
+
+
+def test_what_a_person_ended_long_before_its_source_is_not_taken_for_firing_again() -> None:
+    """A listing may be older than the resolve that came while it was read."""
+    just = replace(ended_by(PERSON, 0, 10), changed_at=at(60))
+    patience = LISTED_AFTER_END / MINUTE
+    assert spans(after([listed(0, 60 + patience)], (just,))) == [(0, 10)]
+    assert spans(after([listed(0, 61 + patience)], (just,))) == [(0, 10), (66, None)]
 
 
 def test_an_end_that_is_inferred_is_never_before_the_start() -> None:

@@ -373,8 +373,8 @@ async def test_when_it_has_ended_the_button_goes_and_nothing_is_reopened(
     await exporter.click(clicked(exporter.slack, fingerprint(1)))
     assert (await episode(exporter.store, ended)).status == "resolved"
     (message,) = exporter.slack.shown
-    assert "this has ended" in said(message)
-    assert exporter.slack.whispered == ["Nothing is left to acknowledge: this has ended."]
+    assert "none of this is open" in said(message)
+    assert exporter.slack.whispered == ["Nothing is left to acknowledge: none of this is open."]
 
 
 async def test_the_button_of_a_message_of_a_resolve_acknowledges_nothing(

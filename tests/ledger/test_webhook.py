@@ -28,9 +28,11 @@ from served_ledger import (
 )
 from serving import Fleet, Served, serving
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from stores import new_database
 
-from exporter.ledger.incoming import read_webhook
+from exporter.ledger import ingest as ingest_module
+from exporter.ledger.incoming import observed, read_webhook
 from exporter.ledger.ingest import ingest
 from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import ACKNOWLEDGED, alert_groups, alerts
@@ -257,12 +259,19 @@ async def test_a_resolve_beats_a_racing_acknowledgement(made: Served) -> None:
 async def test_a_delivery_is_stored_whole_or_not_at_all(
     made: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
-        raise ZeroDivisionError
+    writes: list[int] = []
 
-    monkeypatch.setattr("exporter.ledger.ingest._remember_groups", fail)
-    answer = await post(made, body(alert(minute(0))))
-    assert answer.status == 500
+    async def fail_at_second(connection: AsyncConnection, work: Any) -> None:
+        writes.append(len(work.inserts))
+        if len(writes) == 2:
+            raise ZeroDivisionError
+        await write(connection, work)
+
+    write = ingest_module._write
+    monkeypatch.setattr(ingest_module, "_write", fail_at_second)
+    many = [alert(minute(0), of=labels(instance=str(number))) for number in range(80)]
+    answer = await post(made, body(*many))
+    assert (answer.status, len(writes)) == (500, 2)
     assert await rows(ledger_of(made).store) == []
 
 
@@ -287,6 +296,51 @@ async def test_a_thousand_alerts_at_once_leave_the_event_loop_to_others_in_betwe
             outcome = await ingest(store, received.incoming, "webhook", now, PLATFORM)
         assert outcome.changes == {"foreign": 0, change: 1000}
         assert counted.turns > 50
+
+
+async def test_what_is_delivered_at_once_is_committed_together(
+    made: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    take = ledger_of(made).ingest
+
+    async def count(incoming: Any, *more: Any) -> Any:
+        commits.append(len(incoming))
+        return await take(incoming, *more)
+
+    monkeypatch.setattr(ledger_of(made), "ingest", count)
+    many = [alert(minute(0), of=labels(instance=str(number))) for number in range(60)]
+    await asyncio.gather(*(deliver(made, one) for one in many))
+    assert len(await rows(ledger_of(made).store)) == sum(commits) == 60
+    assert len(commits) < 60
+
+
+async def test_a_delivery_that_fails_does_not_take_others_with_it(
+    made: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = ledger_of(made).ingest
+
+    async def refuse_one(incoming: Any, *more: Any) -> Any:
+        if any(one.name == "Poison" for one in incoming):
+            raise ZeroDivisionError
+        return await take(incoming, *more)
+
+    monkeypatch.setattr(ledger_of(made), "ingest", refuse_one)
+    of = [labels("Poison"), *(labels(f"Alert{number}") for number in range(20))]
+    found = await asyncio.gather(
+        *(ledger_of(made).deliver([observed(one, minute(0))]) for one in of),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in found] == [ZeroDivisionError, *(20 * [type(None)])]
+    assert len(await rows(ledger_of(made).store)) == 20
+
+
+async def test_a_delivery_whose_sender_has_gone_is_kept_all_the_same(made: Served) -> None:
+    sent = asyncio.create_task(ledger_of(made).deliver([observed(labels(), minute(0))]))
+    await asyncio.sleep(0)
+    sent.cancel()
+    await deliver(made, alert(minute(1), of=labels("Second")))
+    assert len(await rows(ledger_of(made).store)) == 2
 
 
 @dataclass

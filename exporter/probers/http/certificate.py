@@ -18,18 +18,18 @@ class _Inner(Protocol):
     def get_unverified_chain(self) -> list[_Certificate] | None: ...
 
 
-def peer_chain(sock: ssl.SSLSocket) -> tuple[bytes, ...]:
+def peer_chain(spoken: ssl.SSLObject) -> tuple[bytes, ...]:
     """The certificates that the target sent, in DER, leaf first; empty before it sent them.
 
     Also after a handshake that failed because the chain is not trusted, so that no second,
-    unverified one is needed to know when an expired certificate expired. SSLSocket has
+    unverified one is needed to know when an expired certificate expired. SSLObject has
     get_unverified_chain() since Python 3.13; 3.10 to 3.12 have it on a private attribute only,
     and public means there give no more than the leaf, and that only of a trusted chain.
     """
-    public = getattr(sock, "get_unverified_chain", None)
+    public = getattr(spoken, "get_unverified_chain", None)
     if public is not None:
         return tuple(public())
-    inner = cast("_Inner | None", sock._sslobj)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    inner = cast("_Inner | None", spoken._sslobj)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
     chain = inner.get_unverified_chain() if inner is not None else None
     return tuple(certificate.public_bytes(_DER) for certificate in chain or ())
 

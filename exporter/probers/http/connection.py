@@ -7,11 +7,13 @@ import errno
 import select
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.arrival import ANCILLARY, arrived_at, stamp_arrivals
+from exporter.probers.http.channel import Channel
 from exporter.probers.http.clock import now
 from exporter.probers.http.failure import connect_failed
 from exporter.probers.http.poller import READ, WRITE, Poller
@@ -19,7 +21,7 @@ from exporter.probers.http.resolve import Address
 from exporter.probers.http.tls import Inspector, Secured, Security, handshake_failed
 from exporter.probers.result import Reason
 
-# One read's most; a TLS record (16 KiB) fits in whole, so none is left behind where epoll is blind.
+# One read's most.
 _CHUNK = 65536
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _FAILED = select.EPOLLERR | select.EPOLLHUP
@@ -45,6 +47,7 @@ class Kept:
     """A connection that is kept open between probes."""
 
     sock: socket.SocketType
+    channel: Channel | None
     family: socket.AddressFamily | None
     secured: Secured | None
 
@@ -64,6 +67,7 @@ class Connection:
 
     __slots__ = (
         "_arrived_at",
+        "_channel",
         "_fd",
         "_handshaking",
         "_inspector",
@@ -71,6 +75,7 @@ class Connection:
         "_mask",
         "_poller",
         "_reader",
+        "_request",
         "_security",
         "_sock",
         "_unsent",
@@ -100,8 +105,11 @@ class Connection:
     ) -> None:
         self._poller = poller
         self._reader = reader
+        self._request = request
+        # What is to be sent next; inside TLS it is encrypted.
         self._unsent = request
         self._security = security
+        self._channel: Channel | None = None
         self._inspector = inspector
         self._sock: socket.SocketType | None = None
         self._handshaking = False
@@ -124,6 +132,11 @@ class Connection:
         family, where = address
         self.family = family
         self.deadline = deadline
+        if self._security is not None:
+            # Before the clock of any phase runs: what OpenSSL takes is not the target's.
+            self._channel = self._security.channel()
+            self._channel.shake_hands()
+            self._unsent = self._channel.to_send()
         self.started_at = now()
         try:
             self._sock = sock = _Socket(family, _STREAM)
@@ -144,7 +157,10 @@ class Connection:
         self.family = kept.family
         self.secured = kept.secured
         self.deadline = deadline
+        self._channel = kept.channel
         self.connected_at = now()
+        if self._channel is not None:
+            self._encrypt(self._channel)
         self._mask = WRITE
         self._poller.watch_open(self._fd, self)
 
@@ -163,7 +179,7 @@ class Connection:
             return None
         self._sock = None
         self._poller.release(self._fd)
-        return Kept(sock, self.family, self.secured)
+        return Kept(sock, self._channel, self.family, self.secured)
 
     # --- for the poller -------------------------------------------------------------------------
 
@@ -180,8 +196,8 @@ class Connection:
                 if events & _FAILED:
                     self._check_connected()
                 self.connected_at = at
-                if self._security is not None:
-                    self._secure(self._security)
+                if self._channel is not None:
+                    self._secure()
                     return
                 self._send()
                 if events & READ and self._reader is not None:
@@ -190,8 +206,9 @@ class Connection:
         except ProbeFailure as failure:
             # Its traceback holds this frame, and we hold it: work for the gc, of no use to anybody.
             self._end(at, failure.with_traceback(None))
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-            self._wait(error)
+        except BlockingIOError:
+            # A handshake is waited for by who has sent its last message in whole.
+            self._watch(READ if self.sent_at or not self._unsent else WRITE)
         except OSError as error:
             self._end(at, _lost(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours is told to who awaits the probe
@@ -218,46 +235,69 @@ class Connection:
         if code:
             raise connect_failed(code)
 
-    def _secure(self, security: Security) -> None:
+    def _secure(self) -> None:
         sock = self._sock
         assert sock is not None
         # Else the request waits, behind the handshake's last message, for an acknowledgement that
         # a server without session tickets sends 40 ms later (RFC 1122, 4.2.3.2 and 4.2.3.4).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock = security.wrap(sock)
         self._handshaking = self.shook_hands = True
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._handshaking:
+        if not self._handshaking:
+            self._send()
+        elif not self._unsent:
             self._shake_hands()
-        self._send()
+        elif self._flushed():
+            self._watch(READ)
 
     def _shake_hands(self) -> None:
-        sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
+        sock, channel = self._sock, self._channel
+        assert sock is not None
+        assert channel is not None
+        channel.take(sock.recv(_CHUNK))
         try:
-            sock.do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
+            done = channel.shake_hands()
         except ssl.SSLError as error:
-            self._inspect(sock)
+            self._inspect(channel.object)
+            with suppress(OSError):  # the alert that tells the target why; it may be gone
+                sock.send(channel.to_send())
             raise handshake_failed(error) from None
+        if not done:
+            self._unsent = channel.to_send()
+            self._go_on() if self._unsent else self._watch(READ)
+            return
         self._handshaking = False
         self.secured_at = now()
-        self._inspect(sock)
+        self._inspect(channel.object)
+        self._encrypt(channel)
+        self._send()
+        if self.sent_at and channel.taken and not self.ended_at:
+            # It came together with the handshake's end: no socket will tell of it again.
+            self._arrived_at = self.secured_at
+            self._listen(channel, self.secured_at)
 
-    def _inspect(self, sock: ssl.SSLSocket) -> None:
+    def _encrypt(self, channel: Channel) -> None:
+        channel.write(self._request)
+        self._unsent = channel.to_send()
+
+    def _inspect(self, spoken: ssl.SSLObject) -> None:
         if self._inspector is not None:
-            self.secured = self._inspector.look(sock)
+            self.secured = self._inspector.look(spoken)
 
-    def _send(self) -> None:
+    def _flushed(self) -> bool:
+        """Send; False while the socket does not take it all."""
         sock = self._sock
         assert sock is not None
         sent = sock.send(self._unsent)
-        if sent < len(self._unsent):
-            self._unsent = self._unsent[sent:]
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
             self._watch(WRITE)
+        return not self._unsent
+
+    def _send(self) -> None:
+        if not self._flushed():
             return
         self.sent_at = now()
         if self._reader is None:
@@ -266,39 +306,41 @@ class Connection:
             self._watch(READ)
 
     def _receive(self, at: float) -> None:
-        sock, reader = self._sock, self._reader
+        sock, reader, channel = self._sock, self._reader, self._channel
         assert sock is not None
         assert reader is not None
-        data = self._read(sock)
-        if data:
-            if reader.feed(data):
-                self._end(self._arrived_at, None)
-            else:
-                self._watch(READ)
+        data, stamp, _, _ = sock.recvmsg(_CHUNK, ANCILLARY)
+        self._arrived_at = arrived_at(stamp, self.first_byte_at or self.sent_at)
+        if channel is not None:
+            channel.take(data)
+            self._listen(channel, at)
+        elif data:
+            self._feed(reader, data)
         else:
             reader.end()
             self._end(at, None)
 
-    def _read(self, sock: socket.SocketType) -> bytes:
-        """What has arrived; when its last byte did is noted."""
-        if isinstance(sock, ssl.SSLSocket):
-            # A look at the encrypted bytes: what OpenSSL reads comes without a stamp.
-            _, stamp, _, _ = _Socket.recvmsg(sock, _CHUNK, ANCILLARY, socket.MSG_PEEK)
-            data = sock.recv(_CHUNK)
-        else:
-            data, stamp, _, _ = sock.recvmsg(_CHUNK, ANCILLARY)
-        self._arrived_at = at = arrived_at(stamp, self.first_byte_at or self.sent_at)
-        if data and not self.first_byte_at:
-            self.first_byte_at = at
-        return data
+    def _listen(self, channel: Channel, at: float) -> None:
+        """Read what was said inside TLS, as far as it has arrived."""
+        reader = self._reader
+        assert reader is not None
+        while (data := channel.read()) is not None:
+            if not data:
+                reader.end()
+                self._end(at, None)
+                return
+            self._feed(reader, data)
+            if self.ended_at:
+                return
+        self._watch(READ)
 
-    def _wait(self, error: OSError) -> None:
-        if isinstance(error, ssl.SSLWantReadError):
-            self._watch(READ)
-        elif isinstance(error, ssl.SSLWantWriteError):
-            self._watch(WRITE)
+    def _feed(self, reader: Reader, data: bytes) -> None:
+        if not self.first_byte_at:
+            self.first_byte_at = self._arrived_at
+        if reader.feed(data):
+            self._end(self._arrived_at, None)
         else:
-            self._watch(READ if self.sent_at else WRITE)
+            self._watch(READ)
 
     def _watch(self, events: int) -> None:
         if events != self._mask:

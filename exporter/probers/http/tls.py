@@ -10,6 +10,7 @@ from typing import Self
 
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.certificate import not_after, peer_chain
+from exporter.probers.http.channel import Channel
 from exporter.probers.http.files import Stamp, stamp_of
 from exporter.probers.result import Reason
 from model.targets import NetworkTarget
@@ -95,6 +96,10 @@ class Security:
     context: ssl.SSLContext
     server_name: str
 
+    def channel(self) -> Channel:
+        """TLS of its own, that is not connected to anything yet."""
+        return Channel(self.context, self.server_name)
+
     def wrap(self, sock: socket.SocketType) -> ssl.SSLSocket:
         """Take over a connected socket; its handshake is the caller's to drive."""
         taken = socket.socket(fileno=sock.detach())
@@ -127,14 +132,14 @@ class Inspector:
         self._chain: tuple[bytes, ...] = ()
         self._expiry = 0.0
 
-    def look(self, sock: ssl.SSLSocket) -> Secured:
-        """What is known of a socket, also after its handshake has failed."""
-        chain = peer_chain(sock)
+    def look(self, spoken: ssl.SSLObject) -> Secured:
+        """What is known of a connection, also after its handshake has failed."""
+        chain = peer_chain(spoken)
         if chain != self._chain:
             self._expiry = min(map(_expiry_of, chain), default=0.0)
             self._chain = chain
-        version = sock.version()
-        verified = version is not None and sock.context.verify_mode is ssl.CERT_REQUIRED
+        version = spoken.version()
+        verified = version is not None and spoken.context.verify_mode is ssl.CERT_REQUIRED
         return Secured(
             (version or "").replace("TLSv", "TLS "),
             self._expiry,

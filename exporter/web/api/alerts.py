@@ -193,11 +193,11 @@ def alert_of(rules: Rules, row: Row[Any]) -> Alert:
     labels, annotations = _texts(row.labels), _texts(row.annotations)
     rule_id, channels = rules.id_and_channels(row.name, row.severity, labels)
     started = stamp(row.starts_at)
-    return Alert.model_construct(
+    return Alert(
         id=row.id,
         rule_id=rule_id,
         rule_name=row.name,
-        severity=row.severity,
+        severity=row.severity or "",
         message=annotations.get("summary") or annotations.get("description") or row.name,
         value=figure(annotations.get("value")),
         threshold=figure(annotations.get("threshold")),
@@ -205,7 +205,7 @@ def alert_of(rules: Rules, row: Row[Any]) -> Alert:
         channels=channels,
         acknowledged=row.acknowledged_at is not None,
         status=row.status,
-        service=row.service,
+        service=row.service or "",
         starts_at=started,
         ends_at=stamp_or_none(row.ends_at),
         acknowledged_at=stamp_or_none(row.acknowledged_at),
@@ -219,7 +219,7 @@ def alert_of(rules: Rules, row: Row[Any]) -> Alert:
         firing=bool(row.firing),
         suppressed=bool(row.suppressed),
         source=row.source or "",
-        fingerprint=row.fingerprint,
+        fingerprint=row.fingerprint or "",
         generator_url=row.generator_url or "",
         labels=labels,
         annotations=annotations,

@@ -9,6 +9,7 @@ from aiohttp import web
 from exporter.settings import Settings
 from exporter.web.api import pages
 from exporter.web.api.alerts import RULES
+from exporter.web.api.availability import AVAILABILITY, Availability
 from exporter.web.api.endpoints import ENDPOINTS
 from exporter.web.api.rules import RulesInUse
 
@@ -20,5 +21,6 @@ def add_api(app: web.Application, settings: Settings) -> None:
     if settings.jwt_secret is not None:
         import_module("exporter.web.tokens")
     app[RULES] = RulesInUse()
+    app[AVAILABILITY] = Availability()
     app.add_routes(endpoint.route() for endpoint in ENDPOINTS)
     pages.add(app)

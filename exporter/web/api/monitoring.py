@@ -16,6 +16,7 @@ from exporter.maintenance import Open
 from exporter.watch import TargetSnapshot
 from exporter.web.api.alert_models import Figures
 from exporter.web.api.alerts import counted_by_severity, figures_of, named_figures, period
+from exporter.web.api.availability import AVAILABILITY, Shown
 from exporter.web.api.endpoint import Call
 from exporter.web.api.monitoring_models import (
     AlertsInRange,
@@ -53,8 +54,9 @@ async def list_services(call: Call[Nothing, Nothing]) -> ServicesAnswer:
         for shot in call.service.runner.snapshots()
         if isinstance(shot.target, (Service, TcpService))
     ]
+    figures = await _figures(call)
     return ServicesAnswer(
-        services=await sliced(partial(_service, resting), shots),
+        services=await sliced(partial(_service, resting, figures), shots),
         summary=_counts(shots),
         timestamp=now(),
     )
@@ -68,8 +70,9 @@ async def show_service(call: Call[Nothing, Nothing]) -> ServiceAnswer:
         near = suggestion(name[:63], shots)
         raise web.HTTPNotFound(text=f'there is no service "{name[:63]}"{near}')
     resting = call.service.loaded.calendar.open(time.time())
+    figures = await _figures(call)
     return ServiceAnswer(
-        **_service(resting, shots[name]).model_dump(),
+        **_service(resting, figures, shots[name]).model_dump(),
         url=_address(call.service.loaded.urls[name]),
         timestamp=now(),
     )
@@ -143,14 +146,25 @@ async def _alerts(ledger: Ledger, since: datetime, until: datetime) -> AlertsInR
     )
 
 
+async def _figures(call: Call[Any, Any]) -> Shown:
+    # Of all targets, whichever are shown: they are asked for once, and kept for a while.
+    names = [shot.target.name for shot in call.service.runner.snapshots()]
+    return await call.request.app[AVAILABILITY].of(call.service, names)
+
+
 def _address(url: str) -> str:
     """A URL without what may be secret in it: user, password and parameters."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _service(resting: Mapping[str, Open], shot: TargetSnapshot) -> ServiceState:
-    return ServiceState(service=shot.target.name, kind=shot.target.kind, **_told(resting, shot))
+def _service(resting: Mapping[str, Open], figures: Shown, shot: TargetSnapshot) -> ServiceState:
+    return ServiceState(
+        service=shot.target.name,
+        kind=shot.target.kind,
+        figures=figures.get(shot.target.name),
+        **_told(resting, shot),
+    )
 
 
 def _state(resting: Mapping[str, Open], shot: TargetSnapshot) -> TargetState:

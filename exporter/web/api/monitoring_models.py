@@ -45,11 +45,33 @@ class TargetState(Shape):
     details: Details
 
 
+class Latencies(Shape):
+    """Of probes that succeeded, in milliseconds; null if none did."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class WindowFigures(Shape):
+    """Of all replicas and shards over a time until now. `availability` is from 0 to 1."""
+
+    probes: int
+    successes: int
+    degraded: int
+    availability: float | None
+    latency: Latencies
+
+
 class ServiceState(TargetState):
-    """What is known of a service."""
+    """What is known of a service.
+
+    `figures` are by window: 24h, 7d and 30d; null without a ledger, or while its store is away.
+    """
 
     service: str
     kind: str
+    figures: dict[str, WindowFigures] | None
 
 
 class StateCounts(Shape):
