@@ -110,7 +110,7 @@ def _notice(tab: Tab) -> None:
 
 
 def _axe() -> str:
-    """axe-core's script, which a package on PyPI ships. It is not served: the policy would refuse."""
+    """The script of axe-core, which a package on PyPI ships and the exporter does not serve."""
     found = importlib.util.find_spec("axe_playwright_python")
     assert found is not None
     assert found.origin is not None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from store_fixtures import options, postgres
-
 from browsing import Browsing, browsing
+from store_fixtures import options, postgres
 
 __all__ = ["browser", "options", "postgres"]
 

@@ -1,4 +1,4 @@
-"""The console of an exporter with stand-in probers, and a browser's view of it without a browser."""
+"""A served console with stand-in probers, and what a browser without scripts would do with it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ class Console:
         answer = await self.client.post("/login", data=fields, allow_redirects=False, headers=HERE)
         assert answer.status == 303, await answer.text()
 
-    async def page(self, path: str = "/", expected: int = 200, **headers: str) -> str:
+    async def page(
+        self, path: str = "/", expected: int = 200, headers: Mapping[str, str] | None = None
+    ) -> str:
         """The HTML of a page that is answered with this status."""
         answer = await self.client.get(path, headers=headers, allow_redirects=False)
         text = await answer.text()
@@ -143,11 +145,14 @@ class Console:
         return found[1]
 
     async def send(
-        self, path: str, fields: Mapping[str, str] | None = None, **headers: str
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ClientResponse:
         """Send a form as a page of the console does."""
         data = {"csrf": await self.csrf(), **(fields or {})}
-        given = {**HERE, **headers}
+        given = {**HERE, **(headers or {})}
         return await self.client.post(path, data=data, headers=given, allow_redirects=False)
 
     async def add(self, *rows: dict[str, Any]) -> None:

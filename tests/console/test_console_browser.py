@@ -84,7 +84,9 @@ async def test_a_dead_service_is_seen_acknowledged_noted_and_seen_to_end(
         await row.get_by_role("link", name="ServiceDown").click()
         story = page.locator("#part-story")
         await expect(story).to_contain_text("ann@example.com acknowledged it by console")
-        await expect(story.locator("blockquote")).to_have_text("The pool is full.\n<b>restarting</b>")
+        await expect(story.locator("blockquote")).to_have_text(
+            "The pool is full.\n<b>restarting</b>"
+        )
         await expect(story).to_contain_text("began to fire")
         await expect(page.locator("#part-facts")).to_contain_text("0 fires when < 0.5")
         await expect(page.locator(".runbook")).to_contain_text("systemctl restart it")
@@ -193,7 +195,9 @@ async def test_an_alert_is_acknowledged_by_the_keyboard_alone(
             if at.startswith("Acknowledge"):
                 break
         await tab.page.keyboard.press("Enter")
-        await expect(tab.page.locator(".alert")).to_contain_text("me@example.com has it", timeout=SOON)
+        await expect(tab.page.locator(".alert")).to_contain_text(
+            "me@example.com has it", timeout=SOON
+        )
         assert await tab.page.evaluate("document.activeElement.closest('.alert') !== null")
 
 

@@ -112,7 +112,7 @@ async def test_an_alert_that_has_ended_cannot_be_acknowledged(small: Console) ->
 )
 async def test_a_note_that_is_none_is_told(small: Console, note: str, why: str) -> None:
     await small.log_in()
-    answer = await small.send(f"/alerts/{ONE}/notes", {"note": note}, **PART)
+    answer = await small.send(f"/alerts/{ONE}/notes", {"note": note}, headers=PART)
     assert answer.status == 400
     assert why in (await answer.json())["message"]
 
@@ -176,7 +176,7 @@ async def test_an_alert_is_resolved_by_hand(served: Console) -> None:
 async def test_a_false_positive_is_marked_and_unmarked(served: Console) -> None:
     await served.log_in()
     path = f"/alerts/{ONE}/false-positive"
-    answer = await served.send(path, **PART)
+    answer = await served.send(path, headers=PART)
     assert (await answer.json())["message"] == "Marked as a false positive."
     assert (await episode(served.store, ONE)).false_positive
     shown = await served.page(f"/alerts/{ONE}")

@@ -200,8 +200,17 @@ async def test_the_cookie_is_no_token_of_the_api_and_a_token_is_no_cookie(served
 
 @pytest.mark.parametrize(
     "path",
-    ["//evil.example", "https://evil.example/", "/\\evil.example", "\\\\evil", "javascript:1"]
-    + ["/x\r\nSet-Cookie: a=b", "/ x", "", "x"],
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "\\\\evil",
+        "javascript:1",
+        "/x\r\nSet-Cookie: a=b",
+        "/ x",
+        "",
+        "x",
+    ],
 )
 def test_nobody_is_led_elsewhere(path: str) -> None:
     assert local_path(path) == "/"

@@ -14,7 +14,7 @@ __all__ = ["options", "postgres", "store"]
 
 
 @pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[Store]:  # noqa: F811 - the fixture
+async def store(options: StoreOptions) -> AsyncIterator[Store]:
     """An open store of each kind."""
     async with opened(options) as made:
         yield made
