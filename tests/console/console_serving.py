@@ -179,7 +179,8 @@ async def console(
         try:
             if ledger is not None:
                 await until(lambda: value(served.service, "alert_ledger_store_up") == 1, 20)
-            await served.results()
+            runner = served.service.runner
+            await until(lambda: all(shot.result for shot in runner.snapshots()), 60)
             yield Console(served.client, served.service, fleet)
         finally:
             if running is not None and ledger is not None:
