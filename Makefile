@@ -19,7 +19,7 @@ PYTEST_ARGS ?=
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check mutate test lint bench soak fuzz clean lock
+.PHONY: help demo run rules check mutate test lint bench soak fuzz pictures clean lock
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -62,6 +62,9 @@ fuzz: $(VENV)/dev.stamp $(VENV)/fuzz.stamp ## Fuzz the reader of HTTP answers fo
 	@$(FUZZ) -max_total_time=$(or $(SECONDS),600) -dict=tests/probers/response.dict \
 		-artifact_prefix=.cache/fuzz/found/ -print_final_stats=1 .cache/fuzz/corpus tests/probers/corpus
 	@$(FUZZ) -merge=1 tests/probers/corpus .cache/fuzz/corpus
+
+pictures: $(VENV)/dev.stamp ## Take pictures of the console in the running demo, for docs/pictures
+	@exec $(BIN)/python -m demo.pictures
 
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # How long a page waits for a ledger that does not answer, in seconds: services are shown without.
-PATIENCE: Final = 1.5
+PATIENCE: Final = 3.0
 PART: Final = "X-Part"
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
