@@ -311,6 +311,22 @@ UP = Metric(
     scope=_S,
     collapse=Collapse.MAX,
 )
+SCRAPE_DURATION = Metric(
+    "scrape_duration_seconds",
+    _G,
+    "How long Prometheus' last scrape of a target took.",
+    ("job", "instance"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+SCRAPE_SAMPLES = Metric(
+    "scrape_samples_scraped",
+    _G,
+    "Samples that the last scrape of a target brought.",
+    ("job", "instance"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
 ALERTS = Metric(
     "ALERTS",
     _G,

@@ -10,6 +10,7 @@ from model.links import ALERTS_UID, runbook_url
 from model.names import Metric
 from model.platform import Platform
 from rules.alerts import groups
+from rules.dashboards.choices import SERVICES, Choice
 from rules.dashboards.conditions import Condition, of_alert, of_escalation
 from rules.dashboards.page import (
     Section,
@@ -30,7 +31,7 @@ from rules.output import HEADER
 _HEIGHT = 8
 
 
-def build_alerts(platform: Platform) -> str:
+def build(platform: Platform) -> str:
     """The alerts dashboard's file."""
     about = f"What each alert compares, and with what. This file is {HEADER}."
     tags = ["monitoring", platform.name]
@@ -48,21 +49,25 @@ def alert_on(metric: Metric, platform: Platform) -> Alert | None:
     return next((alert for alert in platform.alerts if watches(alert, metric)), None)
 
 
-def condition_panel(alert: Alert, platform: Platform, title: str) -> Panel:
-    """What an alert compares, with the number that it compares with."""
-    return _panel(of_alert(alert, platform), platform, title)
+def condition_panel(
+    alert: Alert, platform: Platform, title: str, choice: Choice = SERVICES
+) -> Panel:
+    """What an alert compares, of what was chosen, with the number that it compares with."""
+    return _panel(of_alert(alert, platform, choice), platform, title)
 
 
 def _sections(platform: Platform) -> Iterator[Section]:
     for group, alerts in groups(platform).items():
-        panels = [condition_panel(alert, platform, _title(alert, platform)) for alert in alerts]
+        panels = [
+            condition_panel(alert, platform, alert_title(alert, platform)) for alert in alerts
+        ]
         yield Section(evenly(panels), _HEIGHT, group)
     if rules := escalation_rules(platform):
         panels = [_panel(of_escalation(rule), platform, rule.name) for rule in rules]
         yield Section(evenly(panels), _HEIGHT, GROUP)
 
 
-def _title(alert: Alert, platform: Platform) -> str:
+def alert_title(alert: Alert, platform: Platform) -> str:
     """Its name; with what tells it from others where it shares that."""
     name, *told = alert.key
     alone = sum(other.name == name for other in platform.alerts) == 1

@@ -8,6 +8,7 @@ from model import names
 from model.links import OVERVIEW_UID, runbook_url
 from model.names import Metric
 from model.platform import Platform
+from model.promql import observed
 from rules.dashboards import queries
 from rules.dashboards.alerts import alert_on, condition_panel
 from rules.dashboards.page import (
@@ -26,14 +27,10 @@ from rules.dashboards.page import (
 )
 from rules.dashboards.panels import (
     GREEN,
-    GREY,
     ORANGE,
-    SKY_BLUE,
     VERMILLION,
-    YELLOW,
     Panel,
     Query,
-    State,
     Text,
     color_by_name,
     line_panel,
@@ -45,6 +42,8 @@ from rules.dashboards.panels import (
     with_states,
     words,
 )
+from rules.dashboards.severities import severity_colors
+from rules.dashboards.states import ANSWERS, FAILING, STATES
 from rules.output import HEADER
 
 UID = OVERVIEW_UID
@@ -56,18 +55,8 @@ _HEIGHT = 8
 _BANDS = 24
 _TABLE_WIDTH = 9
 
-_STATES = {
-    queries.DOWN: State("down", VERMILLION),
-    queries.DEGRADED: State("degraded", ORANGE),
-    queries.UP: State("up", GREEN),
-    queries.UNKNOWN: State("unknown", GREY),
-}
-_ANSWERS = {0: State("down", VERMILLION), 1: State("up", GREEN)}
-# From the worst severity to the mildest, which is how a config lists them.
-_BY_SEVERITY = (VERMILLION, ORANGE, YELLOW, SKY_BLUE)
 
-
-def build_overview(platform: Platform) -> str:
+def build(platform: Platform) -> str:
     """The overview's file."""
     about = f"What is broken, since when, and how bad. This file is {HEADER}."
     tags = ["monitoring", platform.name]
@@ -145,7 +134,7 @@ def _open_alerts(platform: Platform) -> Panel:
     severities = [severity.name for severity in platform.severities]
     counts = [Query(queries.alerts_firing(name), legend=name) for name in severities]
     panel = stat_panel(text, counts, {0: GREEN, 1: VERMILLION})
-    for name, color in _severity_colors(platform).items():
+    for name, color in severity_colors(platform).items():
         color_by_name(panel, name, {0: GREEN, 1: color})
     return panel
 
@@ -165,8 +154,8 @@ def _answers(title: str, metric: Metric) -> Panel:
         "means that nobody is probing it.",
     )
     colors = {0: VERMILLION, 1: GREEN}
-    panel = stat_panel(text, [Query(queries.is_up(metric))], colors)
-    return with_states(panel, _ANSWERS)
+    panel = stat_panel(text, [Query(queries.mostly(observed(metric)))], colors)
+    return with_states(panel, ANSWERS)
 
 
 def _firing_alerts(platform: Platform) -> Panel:
@@ -186,19 +175,11 @@ def _firing_alerts(platform: Platform) -> Panel:
     override(
         panel,
         "Severity",
-        mappings=words(_severity_colors(platform)),
+        mappings=words(severity_colors(platform)),
         **{"custom.cellOptions": {"type": "color-text"}, "custom.width": 90},
     )
     override(panel, "Since", unit="dateTimeFromNow", **{"custom.width": 130})
     return sort_table(panel, "Since")
-
-
-def _severity_colors(platform: Platform) -> dict[str, str]:
-    last = len(_BY_SEVERITY) - 1
-    return {
-        severity.name: _BY_SEVERITY[min(rank, last)]
-        for rank, severity in enumerate(platform.severities)
-    }
 
 
 def _states_of_services() -> Panel:
@@ -208,7 +189,7 @@ def _states_of_services() -> Panel:
         "it answers so. Unknown: the exporter is to probe it and has no fresh result. A gap: "
         "Prometheus could not reach the exporter for more than an hour.",
     )
-    return timeline_panel(text, [Query(queries.service_states())], _STATES, _BANDS)
+    return timeline_panel(text, [Query(queries.service_states())], STATES, _BANDS)
 
 
 # --- below it -----------------------------------------------------------------------------------
@@ -230,9 +211,8 @@ def _failure_reasons() -> Panel:
         "Why probes fail, and since when; empty when none does. Refused: nothing listens, restart "
         "it. Timed out: it hangs or is overloaded, look at what it depends on.",
     )
-    failing = {1: State("failing", VERMILLION)}
     query = Query(queries.failure_reasons(), legend="{{target}}: {{reason}}")
-    return timeline_panel(text, [query], failing, _BANDS // 2).no_value("none")
+    return timeline_panel(text, [query], FAILING, _BANDS // 2).no_value("none")
 
 
 def _result_age() -> Panel:
