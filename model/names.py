@@ -19,6 +19,7 @@ from model.names_postgres_settings import PG_SETTINGS
 from model.names_postgres_tables import *  # noqa: F403 - part of this catalogue
 from model.names_redis import *  # noqa: F403 - part of this catalogue
 from model.names_redis_replication import *  # noqa: F403 - part of this catalogue
+from model.names_response import *  # noqa: F403 - part of this catalogue
 from model.names_services import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM

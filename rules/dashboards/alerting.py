@@ -23,7 +23,7 @@ from rules.dashboards.panels import (
     stat_panel,
 )
 from rules.dashboards.ranges import mean, per_second
-from rules.dashboards.response import response_sections
+from rules.dashboards.response import choose_window, response_sections
 from rules.dashboards.severities import severity_colors
 from rules.dashboards.topics import Topic, conditions
 from rules.dashboards.units import COUNT, PER_SECOND, SECONDS
@@ -42,6 +42,7 @@ def build(platform: Platform) -> str:
             title="Alerting",
             about="What fires, who responds and how soon, and whether messages arrive.",
             sections=_sections(platform),
+            variables=() if platform.ledger is None else (choose_window(),),
         ),
         platform,
     )

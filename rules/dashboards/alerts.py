@@ -10,38 +10,36 @@ from model.links import ALERTS_UID, runbook_url
 from model.names import Metric
 from model.platform import Platform
 from rules.alerts import groups
+from rules.dashboards.board import Board, written
 from rules.dashboards.choices import SERVICES, Choice
 from rules.dashboards.conditions import Condition, of_alert, of_escalation
 from rules.dashboards.page import (
     Section,
-    as_json,
     choose_services,
-    datasource_variable,
+    dashboard_link,
     evenly,
-    lay_out,
     link,
-    other_dashboards,
-    page,
 )
 from rules.dashboards.panels import Panel, Text, draw_limits, line_panel
 from rules.dashboards.queries import watches
 from rules.escalation import GROUP
-from rules.output import HEADER
 
 _HEIGHT = 8
 
 
 def build(platform: Platform) -> str:
     """The alerts dashboard's file."""
-    about = f"What each alert compares, and with what. This file is {HEADER}."
-    tags = ["monitoring", platform.name]
-    board = page(ALERTS_UID, Text("Alerts", about), tags)
-    board.with_variable(datasource_variable())
-    board.with_variable(choose_services(platform, "Narrows the panels that are about services."))
-    board.link(link("Runbooks", f"{platform.base_url}/runbooks"))
-    board.link(other_dashboards(tags))
-    lay_out(board, _sections(platform))
-    return as_json(board)
+    narrows = "Narrows the panels that are about services."
+    return written(
+        Board(
+            uid=ALERTS_UID,
+            title="Alerts",
+            about="What each alert compares, and with what.",
+            sections=_sections(platform),
+            variables=(choose_services(platform, narrows),),
+        ),
+        platform,
+    )
 
 
 def alert_on(metric: Metric, platform: Platform) -> Alert | None:
@@ -80,4 +78,5 @@ def _panel(condition: Condition, platform: Platform, title: str) -> Panel:
     panel = line_panel(text, condition.queries, condition.unit).no_value("none")
     if condition.comparison is not None:
         draw_limits(panel, condition.comparison, condition.limits)
-    return panel.links([link("Runbook", runbook)])
+    every = dashboard_link("All alerts", f"/d/{ALERTS_UID}")
+    return panel.links([link("Runbook", runbook), every])

@@ -11,7 +11,7 @@ from model.promql import Ratio, collapsed, max_by, select, sum_by
 from model.sql import SqlMetrics, SqlValue
 from rules.dashboards import queries
 from rules.dashboards.board import Board, written
-from rules.dashboards.page import Section, evenly
+from rules.dashboards.page import Section, choose_services, evenly
 from rules.dashboards.panels import (
     GREEN,
     ORANGE,
@@ -51,6 +51,7 @@ def build(platform: Platform) -> str:
             about="What is sold, refunded and waiting, and whether that is as usual.",
             sections=_sections(platform),
             alerts=named(alerts_about(Topic.BUSINESS, platform)),
+            variables=(choose_services(platform, "Narrows the alerts that are about services."),),
         ),
         platform,
     )

@@ -61,6 +61,17 @@ def link(title: str, url: str) -> board.DashboardLink:
     )
 
 
+def dashboard_link(title: str, url: str) -> board.DashboardLink:
+    """A link to one of the other dashboards, with the time and the choices of this one."""
+    return (
+        board.DashboardLink(title)
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(url)
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
+    )
+
+
 def other_dashboards(tags: list[str]) -> board.DashboardLink:
     """Links to the dashboards that have these tags."""
     return (
@@ -126,6 +137,21 @@ def choice_variable(
         .multi(multi=True)
         .include_all(include_all=True)
         .all_value(".*")
+        .allow_custom_value(allow_custom_value=False)
+    )
+
+
+def one_of(name: str, text: Text, options: tuple[str, ...]) -> board.CustomVariable:
+    """A variable of which exactly one option is chosen, at first the first."""
+    return (
+        board.CustomVariable(name)
+        .label(text.title)
+        .description(text.description)
+        .values(",".join(options))
+        .options(
+            [dashboard.VariableOption(selected=o == options[0], text=o, value=o) for o in options]
+        )
+        .current(dashboard.VariableOption(selected=True, text=options[0], value=options[0]))
         .allow_custom_value(allow_custom_value=False)
     )
 

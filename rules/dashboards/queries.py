@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from model import names
@@ -35,7 +36,8 @@ SLOWEST = 10
 # What the state timeline's numbers mean.
 DOWN, DEGRADED, UP, UNKNOWN = 0, 1, 2, 3
 
-_ALERT = ("alertname", "service", "severity")
+# What tells one alert from another, as people are shown it.
+ALERT = ("alertname", "service", "severity")
 
 
 def services_down() -> str:
@@ -64,8 +66,8 @@ def alerts_since() -> str:
     """Since when each alert that people are told of is firing, in milliseconds of unix time."""
     began = select(names.ALERTS_FOR_STATE).where(Match.NOT_EQUAL, severity="")
     firing = select(names.ALERTS, alertstate="firing")
-    earliest = Aggregate(names.ALERTS_FOR_STATE.collapse, began, _ALERT)
-    return f"{earliest} * 1000 and on ({', '.join(_ALERT)}) {firing}"
+    earliest = Aggregate(names.ALERTS_FOR_STATE.collapse, began, ALERT)
+    return f"{earliest} * 1000 and on ({', '.join(ALERT)}) {firing}"
 
 
 def mostly(expr: Expr) -> str:
@@ -79,16 +81,24 @@ def top(count: int, expr: Expr) -> str:
 
 
 def service_states() -> str:
-    """Each chosen service's state, as one of DOWN, DEGRADED, UP and UNKNOWN.
+    """Each chosen service's state, as one of DOWN, DEGRADED, UP and UNKNOWN."""
+    return _states(Service.kind, SERVICES.narrow)
 
-    The first part that has a result for a service decides. A service is unknown when the exporter
-    said in the last hour that it is to be probed, and there is no fresh result.
+
+def states_of(kind: str) -> str:
+    """The state of each target of a kind, as service_states gives it."""
+    return _states(kind, lambda expr: expr)
+
+
+def _states(kind: str, narrow: Callable[[Expr], Expr]) -> str:
+    """The first part that has a result for a target decides.
+
+    A target is unknown when the exporter said in the last hour that it is to be probed, and there
+    is no fresh result.
     """
-    success = SERVICES.narrow(observed(names.PROBE_SUCCESS, kind=Service.kind))
-    degraded = SERVICES.narrow(observed(names.TARGET_DEGRADED, kind=Service.kind))
-    known = SERVICES.narrow(
-        observed(names.TARGET_INFO, by=("target",), over=hours(1), kind=Service.kind)
-    )
+    success = narrow(observed(names.PROBE_SUCCESS, kind=kind))
+    degraded = narrow(observed(names.TARGET_DEGRADED, kind=kind))
+    known = narrow(observed(names.TARGET_INFO, by=("target",), over=hours(1), kind=kind))
     return "\n  or ".join(
         (
             f"({success} < {MAJORITY}) * 0 + {DOWN}",
@@ -105,6 +115,13 @@ def slowest_probes() -> str:
     # One ranking for the whole range: topk alone ranks at each step, and draws dozens of lines.
     averaged = f"avg by (target) (avg_over_time({duration.inner}[$__range] @ end()))"
     return f"{duration} and topk({SLOWEST}, {averaged})"
+
+
+def most_failing() -> str:
+    """The share of the time shown in which the services failed that failed most."""
+    success = cast("Aggregate", SERVICES.narrow(observed(names.PROBE_SUCCESS, kind=Service.kind)))
+    failed = f"1 - avg by (target) (avg_over_time({success.inner}[$__range]))"
+    return f"topk({SLOWEST}, {failed} > 0)"
 
 
 def failure_reasons() -> str:

@@ -65,7 +65,8 @@ def _choices(board: Json) -> list[Json]:
 
 def _chosen(variable: Json) -> tuple[str, str]:
     """What is chosen when the dashboard is opened."""
-    (value,) = variable["current"]["value"]
+    chosen = variable["current"]["value"]
+    value = chosen if isinstance(chosen, str) else "|".join(chosen)
     return f"${variable['name']}", variable["allValue"] if value == "$__all" else value
 
 
