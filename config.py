@@ -42,6 +42,7 @@ from model import (
     Unless,
     Uptime,
     Usual,
+    Webhook,
     WeeklyMaintenance,
     collapsed,
     days,
@@ -1803,4 +1804,9 @@ CONFIG = Platform(
     base_url="https://monitoring.tickettoken.com",
     grafana_url="https://grafana.tickettoken.com",
     dead_mans_switch="http://monitoring-service:3017/api/alertmanager/watchdog",
+    # Keeps each alert's life and takes acknowledgements; None for an exporter that only probes.
+    ledger=Webhook(
+        url="http://monitoring-service:3017/api/alertmanager/webhook",
+        credentials_file=f"{SECRETS}/ingest_token",
+    ),
 )

@@ -107,6 +107,8 @@ def platform_of(path: Path) -> Platform:
                 for number, url in enumerate(targets.documents)
             ),
             "own_service": None,
+            # Peers keep none.
+            "ledger": None,
         }
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import aiohttp
 
@@ -43,6 +45,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
+# The exporter's own: each is a file of this name, which a variable of this name leads to.
+_SECRETS = ("ingest_token", "jwt_secret")
 # Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
 # takes no disk.
 _POSTGRES_SETTINGS = MappingProxyType(
@@ -52,6 +56,8 @@ _POSTGRES_SETTINGS = MappingProxyType(
 _PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, messages.build)
 
 Report = Callable[[str, float], None]
+# Where the exporter keeps its ledger: a file, or the Postgres that it also watches.
+LedgerStore = Literal["sqlite", "postgresql"]
 
 
 class StackError(Exception):
@@ -98,13 +104,17 @@ def quiet(_what: str, _seconds: float) -> None:
 
 @asynccontextmanager
 async def running(
-    report: Report = quiet, config: Path = ROOT / "config.py", *, hurry: bool = False
+    report: Report = quiet,
+    config: Path = ROOT / "config.py",
+    *,
+    hurry: bool = False,
+    ledger: LedgerStore = "sqlite",
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
-    of its alerts short, as demo/hurry.py says, and adds a TLS port. Raises StackError,
-    programs.MissingProgramError or programs.ServerError.
+    of its alerts short, as demo/hurry.py says, and adds a TLS port. `ledger` is where it is kept.
+    Raises StackError, programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
     async with AsyncExitStack() as cleanup:
@@ -131,7 +141,7 @@ async def running(
         cleanup.callback(trickle.cancel)
         port = free_port()
         addresses = _addresses(
-            directory, port, _targets(base, simulated, external.urls, redis), sinks, base
+            directory, port, _targets(base, simulated, external.urls, postgres, redis), sinks, base
         )
         addresses |= {
             "prometheus": _host_port(prometheus.url),
@@ -148,7 +158,7 @@ async def running(
         exporter = child(
             [sys.executable, "-m", "exporter", "serve"],
             cwd=ROOT,
-            env=_exporter_environment(overlay, port, postgres, redis),
+            env=_exporter_environment(overlay, port, postgres if ledger == "postgresql" else None),
             log=directory / "exporter.log",
         )
         cleanup.callback(_stop, exporter)
@@ -194,9 +204,14 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
 
 
 def _targets(
-    base: Platform, simulated: SimulatedPlatform, external: Mapping[str, str], redis: Redis
+    base: Platform,
+    simulated: SimulatedPlatform,
+    external: Mapping[str, str],
+    postgres: Postgres,
+    redis: Redis,
 ) -> dict[str, str]:
     stores = {target.name: redis.url for target in base.redis if target.kind == "redis"}
+    stores |= {target.name: postgres.dsn() for target in base.postgres}
     return {**simulated.urls(), **external, **stores}
 
 
@@ -206,6 +221,8 @@ def _addresses(
     slack, pagerduty = directory / "slack_webhook_url", directory / "pagerduty_routing_key"
     slack.write_text(sinks.slack_url, encoding="utf-8")
     pagerduty.write_text(_ROUTING_KEY, encoding="utf-8")
+    for secret in _SECRETS:
+        (directory / secret).write_text(secrets.token_urlsafe(48), encoding="utf-8")
     if base.own_service is not None:
         targets[base.own_service] = f"http://127.0.0.1:{port}"
     return {
@@ -215,6 +232,7 @@ def _addresses(
         "slack_webhook_url_file": str(slack),
         "pagerduty_url": sinks.pagerduty_url,
         "pagerduty_routing_key_file": str(pagerduty),
+        "ledger_credentials_file": str(directory / "ingest_token"),
     }
 
 
@@ -262,16 +280,19 @@ def write_rules(config: Path, output: Path) -> None:
             written.write_text(text, encoding="utf-8")
 
 
-def _exporter_environment(
-    config: Path, port: int, postgres: Postgres, redis: Redis
-) -> dict[str, str]:
+def _exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
+    """Without a Postgres for the ledger it is an SQLite file, whatever this process was given."""
+    directory = config.parent
+    elsewhere = ("DATABASE_URL", "REDIS_URL")
+    inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return {
-        **os.environ,
+        **inherited,
         "MONITORING_CONFIG": str(config),
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "DATABASE_URL": postgres.dsn(),
-        "REDIS_URL": redis.url,
+        "LEDGER_FILE": str(directory / "ledger.sqlite3"),
+        **{f"{name.upper()}_FILE": str(directory / name) for name in _SECRETS},
+        **({} if ledger is None else {"DATABASE_URL": ledger.dsn()}),
     }
 
 

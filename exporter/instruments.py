@@ -61,6 +61,14 @@ class Family:
         """Forget all values."""
         self._values.clear()
 
+    def keep(self, wanted: Callable[[tuple[str, ...], float], bool]) -> None:
+        """Forget all values but those whose labels and number are wanted."""
+        self._values = {
+            labels: (name, value)
+            for labels, (name, value) in self._values.items()
+            if wanted(labels, value.get())
+        }
+
     def samples(self) -> dict[str, float]:
         """Each series, as the text format writes it, and its number."""
         return {name: value.get() for name, value in self._values.values()}

@@ -70,6 +70,7 @@ async def serve(
     finally:
         for task in background:
             task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await service.stop()
         await runner.cleanup()
         if service.ledger is not None:

@@ -28,3 +28,26 @@ ALERT_LEDGER_STORE_UP = Metric(
     scope=Scope.LEDGER,
     collapse=Collapse.MAX,
 )
+ALERT_LEDGER_OVERDUE_ALERTS = Metric(
+    "alert_ledger_overdue_alerts",
+    MetricType.GAUGE,
+    "Open alerts that nobody has acknowledged within their severity's response time.",
+    ("severity",),
+    scope=Scope.LEDGER,
+    collapse=Collapse.MAX,
+)
+ALERT_LEDGER_RECONCILED = Metric(
+    "alert_ledger_reconciled_timestamp_seconds",
+    MetricType.GAUGE,
+    "Until when the ledger agrees with what Alertmanager and Prometheus know, in unix time.",
+    scope=Scope.LEDGER,
+    collapse=Collapse.MAX,
+)
+ALERT_LEDGER_MESSAGES = Metric(
+    "alert_ledger_messages_total",
+    MetricType.COUNTER,
+    "What this process was told of alerts, by who told it and what it changed.",
+    ("source", "change"),
+    scope=Scope.PROCESS,
+    collapse=Collapse.SUM,
+)

@@ -34,6 +34,8 @@ class Addresses(BaseModel):
     slack_webhook_url_file: str
     pagerduty_url: str
     pagerduty_routing_key_file: str
+    # None: where the config says.
+    ledger_credentials_file: str | None = None
 
 
 def overlaid(config: Path, addresses: Path) -> Platform:
@@ -110,9 +112,14 @@ def _harmless(alert: Alert) -> Alert:
 
 
 def _own(ledger: Webhook | None, given: Addresses) -> Webhook | None:
-    if ledger is None or ledger.url is None:
-        return ledger
-    return ledger.model_copy(update={"url": f"http://{given.exporter}{urlsplit(ledger.url).path}"})
+    if ledger is None:
+        return None
+    update: dict[str, str] = {}
+    if ledger.url is not None:
+        update["url"] = f"http://{given.exporter}{urlsplit(ledger.url).path}"
+    if ledger.credentials_file is not None and given.ledger_credentials_file is not None:
+        update["credentials_file"] = given.ledger_credentials_file
+    return ledger.model_copy(update=update)
 
 
 def _rerouted(channel: Channel, given: Addresses) -> Channel:

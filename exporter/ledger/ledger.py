@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
+import aiohttp
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
+from exporter.ledger import state
+from exporter.ledger.batches import Batches
 from exporter.ledger.errors import StoreUnavailableError
+from exporter.ledger.incoming import Incoming
+from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
+from exporter.ledger.reconcile import reconcile
 from exporter.ledger.store import Store, StoreOptions
-from exporter.ledger.tables import RESOLVED, alerts, replicas
+from exporter.ledger.tables import replicas
 from exporter.settings import Settings
 from exporter.version import VERSION
 from model import names
@@ -24,6 +30,8 @@ from model.platform import Platform
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
+# How often Alertmanager and Prometheus are asked.
+_RECONCILE_SECONDS = 60.0
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -50,9 +58,14 @@ class Ledger:
         )
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
+        self._deliveries = Batches(self._take)
+        self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
-        self._open = registry.value(names.ALERT_LEDGER_OPEN_ALERTS)
-        self._unacked = registry.family(names.ALERT_LEDGER_UNACKED_SINCE)
+        self._told = state.Told(registry)
+        self._messages = registry.family(names.ALERT_LEDGER_MESSAGES)
+        for source in get_args(Source):
+            for change in CHANGES:
+                self._messages.labels(source, change)
         registry.value(names.DB_POOL_MAX).set_function(lambda: self.store.pool.largest)
         registry.value(names.DB_POOL_AVAILABLE).set_function(lambda: self.store.pool.available)
         registry.value(names.DB_POOL_WAITING).set_function(lambda: self.store.pool.waiting)
@@ -62,10 +75,35 @@ class Ledger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the store open and what is told of it fresh, until cancelled.
+        """Keep the store open, what is told of it fresh and the ledger complete, until cancelled.
 
         Raises SecondReplicaError.
         """
+        tasks = [
+            asyncio.create_task(self._keep_fresh()),
+            asyncio.create_task(self._keep_complete()),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            # The store is closed next, which nobody may be using then.
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_complete(self) -> None:
+        while True:
+            try:
+                await reconcile(self, datetime.now(UTC))
+            except StoreUnavailableError:
+                await asyncio.sleep(_REFRESH_SECONDS)  # said in the log by who keeps it open
+            else:
+                await asyncio.sleep(_RECONCILE_SECONDS)
+
+    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:
@@ -77,6 +115,7 @@ class Ledger:
                 trouble = ""
             except StoreUnavailableError as error:
                 self._up.set(0)
+                self._told.lose()
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("the ledger's store is not available", why=trouble)
@@ -86,22 +125,49 @@ class Ledger:
             self._changed.clear()
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of what was asked of others."""
+        if self._session is not None:
+            await self._session.close()
         await self.store.close()
+
+    async def deliver(self, incoming: Sequence[Incoming]) -> None:
+        """Commit what Alertmanager delivers, together with what it delivers meanwhile.
+
+        Raises StoreUnavailableError.
+        """
+        await self._deliveries.add(incoming)
+
+    async def _take(self, incoming: Sequence[Incoming]) -> None:
+        await self.ingest(incoming, "webhook", datetime.now(UTC))
+
+    async def ingest(self, incoming: Sequence[Incoming], source: Source, now: datetime) -> Outcome:
+        """Merge what is told of alerts into the ledger. Raises StoreUnavailableError."""
+        if not incoming:
+            return Outcome({})
+        outcome = await ingest(self.store, incoming, source, now, self.platform())
+        for change, number in outcome.changes.items():
+            self._messages.labels(source, change).inc(number)
+        if outcome.changed:
+            self.touch()
+        return outcome
+
+    def count(self, closed: Mapping[Source, int]) -> None:
+        """Count what has ended by what was asked, not told."""
+        for source, number in closed.items():
+            self._messages.labels(source, "closed").inc(number)
+        if closed:
+            self.touch()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For what the ledger asks of others; made when it is first wanted, on the event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        return self._session
 
     async def _refresh(self) -> None:
         await self._say_that_we_live()
-        async with self.store.read() as connection:
-            firing = await connection.scalar(
-                select(func.count()).select_from(alerts).where(alerts.c.firing)
-            )
-            rows = (
-                await connection.execute(
-                    select(alerts).where(alerts.c.status != RESOLVED).order_by(alerts.c.starts_at)
-                )
-            ).all()
-        del rows
-        self._open.set(firing or 0)
+        self._told.tell(await state.read(self.store, datetime.now(UTC)), self.platform())
         self._up.set(1)
 
     async def _say_that_we_live(self) -> None:

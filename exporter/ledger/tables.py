@@ -70,7 +70,9 @@ metadata = MetaData()
 # ledger; `response_due_at` is when its severity's response time is over, NULL without one.
 # `source` says how it came: webhook, alertmanager (asked) or prometheus (reconstructed).
 # `resolution` says how it ended: alertmanager, absence, prometheus or person. What a person has
-# ended may be `firing` all the same, until Alertmanager says otherwise.
+# ended may be `firing` all the same, until Alertmanager says otherwise. `starts` are all starts
+# that were told, as ISO times, NULL for none but `starts_at`. `waiting_since` is when an alert that
+# was suppressed came back, NULL for one that never was: nobody answers what is kept from people.
 alerts: Table = Table(
     "alerts",
     metadata,
@@ -84,6 +86,8 @@ alerts: Table = Table(
     Column("annotations", _json(), nullable=False),
     Column("generator_url", Text, nullable=False, server_default=""),
     Column("starts_at", UtcDateTime, nullable=False),
+    Column("starts", _json()),
+    Column("waiting_since", UtcDateTime),
     Column("ends_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -114,6 +118,13 @@ Index("alerts_by_status", alerts.c.status, alerts.c.starts_at)
 Index("alerts_by_start", alerts.c.starts_at)
 Index("alerts_by_name", alerts.c.name, alerts.c.starts_at)
 Index("alerts_by_creation", alerts.c.created_at)
+Index("alerts_by_end", alerts.c.ends_at)
+Index(
+    "alerts_firing",
+    alerts.c.fingerprint,
+    sqlite_where=text("firing"),
+    postgresql_where=text("firing"),
+)
 
 # No foreign key: the runbook deletes alerts, and what people wrote must outlive that.
 alert_notes: Table = Table(

@@ -1,4 +1,4 @@
-"""Who may read what: an allow-list of addresses, basic auth where it is set, loopback only."""
+"""Who may do what: an allow-list of addresses, basic auth, loopback only, Alertmanager's token."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from aiohttp import web
 
 from exporter.settings import Settings
+from exporter.web.keys import SERVICE
 
 # A proxy on this machine connects from loopback on a stranger's behalf, and says so by these.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
@@ -48,6 +49,26 @@ def require_loopback(request: web.Request) -> None:
     forwarded = any(header in request.headers for header in _FORWARDED)
     if address is None or not address.is_loopback or forwarded:
         raise web.HTTPForbidden(text="only a client on this machine may do this")
+
+
+def require_ingest(request: web.Request) -> None:
+    """Let only who shows INGEST_TOKEN as a bearer token pass: Alertmanager. A person's does not.
+
+    Raises HTTPUnauthorized.
+    """
+    expected = request.app[SERVICE].settings.ingest_token
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if (
+        expected is None
+        or scheme.lower() != "bearer"
+        or not hmac.compare_digest(
+            given.strip().encode("utf-8", "surrogateescape"), expected.get_secret_value().encode()
+        )
+    ):
+        raise web.HTTPUnauthorized(
+            text="the bearer token is not INGEST_TOKEN",
+            headers={"WWW-Authenticate": 'Bearer realm="ingest"'},
+        )
 
 
 def _matches(request: web.Request, expected: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from exporter.service import Service
-from exporter.web import discovery, health, lifecycle, metrics, runbooks
+from exporter.web import discovery, health, lifecycle, metrics, runbooks, webhook
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
 
 # A webhook of Alertmanager with hundreds of alerts fits; what is larger is an attack.
 _LARGEST_BODY = 4 * 1024 * 1024
 
-_GROUPS = (metrics, health, discovery, lifecycle, runbooks)
+_GROUPS = (metrics, health, discovery, lifecycle, runbooks, webhook)
 
 
 def make_app(service: Service) -> web.Application:

@@ -50,6 +50,7 @@ def _small(base: Platform) -> Platform:
         update={
             **nothing,
             "own_service": None,
+            "ledger": None,
             "services": tuple(map(_hurried, services)),
             "alerts": tuple(map(_hurried, alerts)),
             "severities": tuple(map(_hurried, base.severities)),

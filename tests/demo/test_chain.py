@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -129,6 +131,22 @@ async def test_a_service_that_hangs_is_paged_as_well(stack: Stack) -> None:
         await stack.simulated.services["order-service"].repair()
     assert receipt.status == "firing"
     assert receipt.body["payload"]["severity"] == "critical"
+
+
+async def test_the_ledger_has_each_alert_from_its_start_to_its_end(stack: Stack) -> None:
+    assert await stack.api.instant("max(alert_ledger_store_up) == 1")
+    query = "SELECT status, starts_at, ends_at FROM alerts WHERE name = 'ServiceDown' AND service ="
+    deadline = time.monotonic() + WORST_PAGE
+    with closing(sqlite3.connect(stack.directory / "ledger.sqlite3")) as ledger:
+        for service in ("payment-service", "order-service"):
+            while True:
+                (found,) = ledger.execute(f"{query} '{service}'").fetchall()
+                if found[0] == "resolved":
+                    break
+                assert time.monotonic() < deadline, found
+                await asyncio.sleep(0.5)
+            assert found[1] < found[2]
+        assert ledger.execute("SELECT * FROM alerts WHERE name = 'Watchdog'").fetchall() == []
 
 
 async def test_the_messages_carry_what_a_person_needs(stack: Stack) -> None:

@@ -52,6 +52,7 @@ CONFIG = base.model_copy(update={{
         for alert in base.alerts
         if alert.name in {alerts!r}
     ),
+    "ledger": None,
     "watched_by": base.watched_by.model_copy(update={{"exporters": ("{exporter}",)}}),
 }})
 """

@@ -73,6 +73,8 @@ def upgrade() -> None:
         sa.Column("annotations", _JSON, nullable=False),
         sa.Column("generator_url", sa.Text(), server_default="", nullable=False),
         sa.Column("starts_at", _TIME, nullable=False),
+        sa.Column("starts", _JSON, nullable=True),
+        sa.Column("waiting_since", _TIME, nullable=True),
         sa.Column("ends_at", _TIME, nullable=True),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
@@ -94,6 +96,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("alerts_by_creation", "alerts", ["created_at"])
+    op.create_index("alerts_by_end", "alerts", ["ends_at"])
+    op.create_index(
+        "alerts_firing",
+        "alerts",
+        ["fingerprint"],
+        sqlite_where=sa.text("firing"),
+        postgresql_where=sa.text("firing"),
+    )
     op.create_index("alerts_by_name", "alerts", ["name", "starts_at"])
     op.create_index("alerts_by_start", "alerts", ["starts_at"])
     op.create_index("alerts_by_status", "alerts", ["status", "starts_at"])

@@ -1,0 +1,200 @@
+"""When alerts fired, as Prometheus remembers it: the raw samples of ALERTS.
+
+A rule's alert has a sample at every evaluation, from the one at which it began to fire to the last
+one at which it did. So the first sample's time is the alert's start as Alertmanager is told it, and
+its end is one evaluation after the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import aiohttp
+import structlog
+
+from exporter.ledger.fingerprint import fingerprint
+from exporter.ledger.http_body import NoAnswerError, get
+from exporter.ledger.incoming import Incoming, observed
+from exporter.ledger.json_slices import UnreadableBodyError, elements
+from exporter.ledger.sent_labels import sent_labels
+
+_FIRING = 'ALERTS{alertstate="firing",severity!="",escalation=""}'
+# What one query reads; a thousand alerts that fire all the time are 20 MB.
+_WINDOW = timedelta(hours=1)
+# An evaluation may be missed; two in a row are a gap.
+_GAP = 2.5
+# A time that Prometheus tells has milliseconds.
+_MILLISECONDS = 3
+# So many series are looked at before the event loop does what else is due.
+_SLICE = 20
+
+log = structlog.get_logger("exporter.ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An alert that fired from `starts_at` to `ends_at`, which is None if it still does."""
+
+    labels: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None
+
+    def incoming(self) -> Incoming:
+        """As a message about the alert."""
+        return observed(self.labels, self.starts_at, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The runs of each alert by its fingerprint, the earliest first.
+
+    `known` says whether any Prometheus has told them; without, nothing follows from their absence.
+    """
+
+    runs: Mapping[str, Sequence[Run]]
+    known: bool
+
+
+async def remembered(
+    session: aiohttp.ClientSession,
+    addresses: Sequence[str],
+    since: datetime,
+    now: datetime,
+    interval: timedelta,
+) -> History:
+    """What every Prometheus that answers knows; `interval` is that of its evaluations."""
+    answers = await asyncio.gather(
+        *(_one(session, address, since, now, interval.total_seconds()) for address in addresses)
+    )
+    told = [answer for answer in answers if answer is not None]
+    runs: dict[str, list[Run]] = {}
+    for number, run in enumerate((run for answer in told for run in answer), start=1):
+        runs.setdefault(fingerprint(run.labels), []).append(run)
+        if not number % _SLICE:
+            await asyncio.sleep(0)
+    return History({key: _united(found) for key, found in runs.items()}, bool(told))
+
+
+def _united(runs: Iterable[Run]) -> list[Run]:
+    """The same alert in several Prometheus: what overlaps is one run."""
+    united: list[Run] = []
+    for run in sorted(runs, key=lambda run: run.starts_at):
+        last = united[-1] if united else None
+        if last is None or (last.ends_at is not None and last.ends_at < run.starts_at):
+            united.append(run)
+        elif last.ends_at is not None:
+            end = None if run.ends_at is None else max(last.ends_at, run.ends_at)
+            united[-1] = replace(last, ends_at=end)
+    return united
+
+
+async def _one(
+    session: aiohttp.ClientSession, address: str, since: datetime, now: datetime, interval: float
+) -> list[Run] | None:
+    api = f"http://{address}/api/v1"
+    known: dict[tuple[tuple[str, str], ...], _Series] = {}
+    try:
+        started = _started(await get(session, f"{api}/status/runtimeinfo"))
+        sent = await sent_labels(await get(session, f"{api}/status/config"))
+        for begin, end in _windows(since, now):
+            asked = {
+                "query": f"{_FIRING}[{math.ceil((end - begin).total_seconds())}s]",
+                "time": str(end.timestamp()),
+            }
+            body = await get(session, f"{api}/query", asked)
+            series, _ = await elements(body, ("data", "result"))
+            for number, one in enumerate(series, start=1):
+                labels, times = _samples(one)
+                key = tuple(sorted(labels.items()))
+                known.setdefault(key, _Series(sent.of(labels), interval)).add(times)
+                if not number % _SLICE:
+                    await asyncio.sleep(0)
+    except (NoAnswerError, UnreadableBodyError) as error:
+        log.warning("a Prometheus does not tell what fired", address=address, why=str(error))
+        return None
+    return [run for one in known.values() for run in one.runs(started, now.timestamp())]
+
+
+def _windows(since: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while since < now:
+        end = min(now, since + _WINDOW)
+        yield since, end
+        since = end
+
+
+def _started(info: bytes) -> float:
+    try:
+        return datetime.fromisoformat(json.loads(info)["data"]["startTime"]).timestamp()
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        raise UnreadableBodyError("it does not say since when it is up") from None
+
+
+def _samples(series: Any) -> tuple[dict[str, str], list[float]]:
+    try:
+        own = ("__name__", "alertstate")
+        labels = {name: value for name, value in series["metric"].items() if name not in own}
+        return labels, [float(at) for at, _ in series["values"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UnreadableBodyError("a series is not what is expected") from None
+
+
+@dataclass(slots=True)
+class _Series:
+    """The runs of one series, put together window by window: from when to when, in unix time."""
+
+    labels: Mapping[str, str]
+    interval: float
+    found: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, times: Iterable[float]) -> None:
+        """Take in the samples of a window that follows those before it."""
+        seen = self.found[-1][1] if self.found else -math.inf
+        self.found = _joined(
+            (*self.found, *((at, at) for at in times if at > seen)), _GAP * self.interval
+        )
+
+    def runs(self, started: float, now: float) -> list[Run]:
+        """Its runs. What a start of Prometheus interrupted is one: its end was never seen."""
+        step = self._step()
+        runs: list[tuple[float, float]] = []
+        for start, end in _joined(self.found, _GAP * step):
+            if runs and runs[-1][1] < started <= start:
+                runs[-1] = (runs[-1][0], end)
+            else:
+                runs.append((start, end))
+        return [
+            Run(
+                self.labels,
+                _time(start),
+                None if now - end <= _GAP * step else _time(end + step),
+            )
+            for start, end in runs
+        ]
+
+    def _step(self) -> float:
+        """How far evaluations are apart; samples that are all alone are a slower group's."""
+        alone = all(start == end for start, end in self.found)
+        if not alone or len(self.found) < 3:
+            return self.interval
+        return min(later - earlier for (_, earlier), (later, _) in pairwise(self.found))
+
+
+def _joined(spans: Iterable[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in spans:
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _time(unix: float) -> datetime:
+    return datetime.fromtimestamp(round(unix, _MILLISECONDS), UTC)
