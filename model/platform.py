@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -33,6 +33,7 @@ from model.telling import TELLING_CHECKS
 from model.versions import version_mistakes
 
 D = TypeVar("D", bound=Declared)
+T = TypeVar("T")
 
 # A probe under way is a socket and 25 kB. When everything hangs for a timeout of 3 s, so many are
 # enough for 3,300 targets at an interval of 5 s.
@@ -180,6 +181,22 @@ class Platform(Declared):
         """Every recording rule that is needed, each after those that it reads."""
         return in_order((alert.expr for alert in self.alerts if alert.has("expr")), self.recordings)
 
+    def once(self, calculate: Callable[..., T], *of: object) -> T:
+        """What a function makes of parts of this config, calculated once for the same parts.
+
+        It is called with the parts and then the config itself.
+        """
+        key = (calculate, *map(id, of))
+        if key not in self._calculated:
+            # What is kept keeps its id.
+            self._calculated[key] = (calculate(*of, self), of)
+        found: T = self._calculated[key][0]
+        return found
+
+    @cached_property
+    def _calculated(self) -> dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]:
+        return {}
+
     def severity(self, name: str) -> Severity:
         """The severity of a name. Raises KeyError if there is none."""
         return {severity.name: severity for severity in self.severities}[name]  # type: ignore[index]
@@ -218,7 +235,7 @@ def _is_ip_and_port(address: str) -> bool:
 
 
 # What is calculated once from the settings.
-_CALCULATED = ("targets", "kinds", "recording_rules", "sha256")
+_CALCULATED = ("targets", "kinds", "recording_rules", "sha256", "_calculated")
 
 # What no check across declarations reads.
 _NOT_COMPARED = {
@@ -282,9 +299,11 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
-    alerts = _with(platform.alerts, "name", "severity")
-    for key in dict.fromkeys(alert.key for alert in alerts):
-        yield from _twice("Alert", ((_shown(a), a) for a in alerts if a.key == key))
+    by_key: dict[tuple[str, ...], list[Alert]] = {}
+    for alert in _with(platform.alerts, "name", "severity"):
+        by_key.setdefault(alert.key, []).append(alert)
+    for alike in by_key.values():
+        yield from _twice("Alert", ((_shown(alert), alert) for alert in alike))
 
 
 def _shown(alert: Alert) -> str:

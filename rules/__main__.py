@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -13,19 +14,18 @@ from model.declared import ConfigError
 from model.load import config_path, load
 from model.platform import Platform
 from rules.compile import compile_files
-from rules.diff import diff
-from rules.explain import UnknownAlertError, explain
 from rules.memory import Memory
-from rules.mutate.command import mutate
 from rules.output import Files
-from rules.prove import MissingProgramError, prove
+from rules.prove import MissingProgramError, prove, prove_alone
 from rules.raw.check import problems
-from rules.revision import RevisionError
 from rules.writer import differences, write
 
 
 @click.group(invoke_without_command=True)
 @click.option("--check", is_flag=True, help="Only compare and prove; write nothing.")
+@click.option(
+    "--alone", is_flag=True, help="Leave out promtool and amtool; compare and write nothing."
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -33,14 +33,16 @@ from rules.writer import differences, write
     help="The directory below which the files are written; this one if not given.",
 )
 @click.pass_context
-def main(context: click.Context, *, check: bool, output: Path) -> None:
+def main(context: click.Context, *, check: bool, alone: bool, output: Path) -> None:
     """Compile config.py (or MONITORING_CONFIG) into every generated file."""
     if context.invoked_subcommand is not None:
         return
     started = time.monotonic()
     platform, files = _compile()
-    if not _prove(platform, files):
+    if not _prove(platform, files, alone=alone):
         _fail("nothing was written: a proof failed")
+    if alone:
+        return
     if check:
         _compare(files, output)
         return
@@ -60,6 +62,9 @@ def main(context: click.Context, *, check: bool, output: Path) -> None:
 @click.argument("alerts", nargs=-1)
 def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
     """Change each alert (or ALERTS) in every way, and see that its unit tests notice."""
+    # What one command needs is imported by that: most runs are `make rules`.
+    from rules.mutate.command import mutate
+
     try:
         if not mutate(*_compile(), alerts, quick=quick):
             _fail("changes of rules go unnoticed: mend the tests, or list them in alike.toml")
@@ -71,6 +76,8 @@ def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
 @click.argument("alert")
 def _explain(alert: str) -> None:
     """Tell all that is known of ALERT: when it fires, who is told at which hour, its tests."""
+    from rules.explain import UnknownAlertError, explain
+
     try:
         click.echo(explain(alert, *_compile()))
     except UnknownAlertError as error:
@@ -86,6 +93,9 @@ def _diff(revision: str) -> None:
     here, whether it is committed or not. Ends with 0 if nothing has changed, with 1 if something
     has, and with 2 if that cannot be told, as diff does.
     """
+    from rules.diff import diff
+    from rules.revision import RevisionError
+
     _, files = _compile()
     try:
         found = diff(revision, files, Path())
@@ -110,9 +120,12 @@ def _compile() -> tuple[Platform, Files]:
         sys.exit(2)
 
 
-def _prove(platform: Platform, files: Files) -> bool:
+def _prove(platform: Platform, files: Files, *, alone: bool) -> bool:
     try:
-        proofs = prove(platform, files, memory=Memory.of_this_user())
+        if alone:
+            proofs = prove_alone(platform, files)
+        else:
+            proofs = prove(platform, files, memory=Memory.of_this_user())
     except MissingProgramError as error:
         _fail(str(error))
     for proof in proofs:
@@ -137,4 +150,6 @@ def _fail(text: str) -> NoReturn:
 
 
 if __name__ == "__main__":
+    # A run is short and leaves no cycles to speak of: looking for them is a tenth of it.
+    gc.disable()
     main()

@@ -11,7 +11,7 @@ from model.platform import Platform
 from model.promql import CONFIG_SHA256, Expr, Recording, in_order
 from rules.figures import figures
 from rules.inhibition import dependency_labels
-from rules.limits import refuse_too_many, within_limits
+from rules.limits import names_of_parts, refuse_too_many, within_limits
 from rules.maintenance import outside_maintenance
 from rules.output import Files, yaml_file
 from rules.own_series import own_series
@@ -19,13 +19,25 @@ from rules.own_series import own_series
 
 def build(platform: Platform) -> Files:
     """`rules/generated/<group>.rules.yml` for every group of rules."""
+    return {
+        rules_path(name): yaml_file({"groups": parts})
+        for name, parts in rule_documents(platform).items()
+    }
+
+
+def rule_documents(platform: Platform) -> dict[str, list[dict[str, Any]]]:
+    """Every group of rules in the parts that Mimir's limits make of it."""
     limited = {group: _parts(group, platform) for group in rule_groups(platform)}
     refuse_too_many(sum(map(len, limited.values())))
-    return {rules_path(name): yaml_file({"groups": parts}) for name, parts in limited.items()}
+    return limited
 
 
 def groups(platform: Platform) -> dict[str, list[Alert]]:
     """The alerts by their group, both in the config's order."""
+    return platform.once(_groups)
+
+
+def _groups(platform: Platform) -> dict[str, list[Alert]]:
     found: dict[str, list[Alert]] = {}
     for alert in platform.alerts:
         found.setdefault(alert.group, []).append(alert)
@@ -47,7 +59,8 @@ def groups_read(group: str, platform: Platform) -> list[str]:
 
 def part_names(group: str, platform: Platform) -> list[str]:
     """The names under which Prometheus knows a group, which may be too large for one."""
-    return [part["name"] for part in _parts(group, platform)]
+    rules = len(_recordings(group, platform)) + len(groups(platform).get(group, []))
+    return names_of_parts(group, rules)
 
 
 def rules_path(group: str) -> str:
@@ -86,7 +99,7 @@ def dashboard_link(service: str, platform: Platform) -> dict[str, str]:
 
 
 def _parts(name: str, platform: Platform) -> list[dict[str, Any]]:
-    recordings = [one for one in platform.recording_rules if one.group == name]
+    recordings = _recordings(name, platform)
     own = next((one.interval for one in recordings if one.interval), None)
     return within_limits(
         {
@@ -98,6 +111,10 @@ def _parts(name: str, platform: Platform) -> list[dict[str, Any]]:
             ],
         }
     )
+
+
+def _recordings(group: str, platform: Platform) -> list[Recording]:
+    return [one for one in platform.recording_rules if one.group == group]
 
 
 def _recording(recording: Recording, platform: Platform) -> dict[str, Any]:

@@ -78,16 +78,6 @@ class Case:
         """The names of the series that it feeds."""
         return frozenset(fed.metric for fed in self.fed)
 
-    @cached_property
-    def reads(self) -> frozenset[str]:
-        """The names of the series that the alert's rule reads."""
-        return series_read(self.alert)
-
-    def clashes(self, other: Case) -> bool:
-        """Whether one of the two would change what the other sees."""
-        shared = self.feeds & (other.feeds | other.reads) or other.feeds & self.reads
-        return self.alert.name == other.alert.name or bool(shared)
-
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -160,9 +150,12 @@ class Scene:
         `present` writes the part that is not history in another way.
         """
         lasts = self._steps if steps is None else steps
+        known: dict[tuple[object, ...], str] = {}
 
         def lasting(one: Series) -> str:
-            return one.values(lasts, self.timing.step)
+            if one.course not in known:
+                known[one.course] = one.values(lasts, self.timing.step)
+            return known[one.course]
 
         pieces: dict[str, list[Series]] = {}
         for one in found:
@@ -228,6 +221,10 @@ def _samples(word: str) -> int:
 
 def texts_of(alert: Alert, platform: Platform) -> Texts:
     """The labels and annotations that an alert's rule adds, not expanded yet."""
+    return platform.once(_texts, alert)
+
+
+def _texts(alert: Alert, platform: Platform) -> Texts:
     return Texts(rule_labels(alert, platform), rule_annotations(alert, platform))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from model.platform import Platform
 from rules import (
@@ -18,12 +19,12 @@ from rules import (
     scrape,
     unit_tests,
 )
-from rules.output import Files
+from rules.beside import all_of
+from rules.output import Built, Files, joined
 
-# Every artifact, one builder each.
+# Every artifact, one builder each; unit tests are built group by group.
 BUILDERS: tuple[Callable[[Platform], Files], ...] = (
     alerts.build,
-    unit_tests.build,
     escalation.build,
     escalation_tests.build,
     scrape.build,
@@ -37,8 +38,16 @@ BUILDERS: tuple[Callable[[Platform], Files], ...] = (
 
 
 def compile_files(platform: Platform) -> Files:
-    """Every generated file: its path below the output directory, and its text."""
+    """Every generated file: its path below the output directory, and its text.
+
+    Raises ConfigError with what cannot be compiled.
+    """
+    groups = [partial(unit_tests.of_group, group, platform) for group in alerts.groups(platform)]
+    return joined(all_of([partial(_all_but_unit_tests, platform), *groups]))
+
+
+def _all_but_unit_tests(platform: Platform) -> Built:
     files: Files = {}
     for build in BUILDERS:
         files.update(build(platform))
-    return files
+    return Built(files)

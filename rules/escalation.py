@@ -18,9 +18,15 @@ PATH = f"rules/generated/{GROUP}.rules.yml"
 
 def build(platform: Platform) -> Files:
     """The escalation rules; no file if no severity has a ladder."""
+    groups = rule_groups(platform)
+    return {PATH: yaml_file({"groups": groups})} if groups else {}
+
+
+def rule_groups(platform: Platform) -> list[dict[str, Any]]:
+    """The escalation rules in as many groups as Mimir's limits make of them."""
     alerts = escalation_rules(platform)
     if not alerts:
-        return {}
+        return []
     group = {
         "name": GROUP,
         "interval": prometheus(platform.watched_by.evaluation_interval),
@@ -29,7 +35,7 @@ def build(platform: Platform) -> Files:
             *(_rule(alert, platform) for alert in alerts),
         ],
     }
-    return {PATH: yaml_file({"groups": within_limits(group)})}
+    return within_limits(group)
 
 
 def rule_annotations(alert: EscalationRule, platform: Platform) -> dict[str, str]:

@@ -10,37 +10,63 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from rules.untestable import UntestableError
 
-_ACTION = re.compile(r"\{\{\s*(.*?)\s*\}\}")
-# {{ if match "^(a|b)$" $labels.target }}text{{ end }}
-_IF_MATCH = re.compile(
-    r'\{\{ if match "([^"\\]*)" \$labels\.([a-zA-Z_][a-zA-Z0-9_]*) \}\}([^{}]*)\{\{ end \}\}'
+# {{ if match "^(a|b)$" $labels.target }}text{{ end }}, or any other action.
+_ACTION = re.compile(
+    r'\{\{ if match "(?P<pattern>[^"\\]*)" \$labels\.(?P<label>[a-zA-Z_][a-zA-Z0-9_]*) \}\}'
+    r"(?P<text>[^{}]*)\{\{ end \}\}"
+    r"|\{\{\s*(?P<action>.*?)\s*\}\}"
 )
 _LABEL = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
+# A pattern that lists whole values.
+_LIST = re.compile(r"\^\(([\w-]+(?:\|[\w-]+)*)\)\$")
+
+# What a part of a template becomes for a result's labels and value.
+_Part = Callable[[Mapping[str, str], float], str]
 
 
 def expand(text: str, labels: Mapping[str, str], value: float) -> str:
     """A template with labels and value put in. Raises UntestableError."""
-    chosen = _IF_MATCH.sub(lambda branch: _choose(branch, labels), text)
-    return _ACTION.sub(lambda action: _evaluate(action.group(1), labels, value), chosen)
+    parts = _parts(text)
+    return "".join([one if isinstance(one, str) else one(labels, value) for one in parts])
 
 
-def _choose(branch: re.Match[str], labels: Mapping[str, str]) -> str:
-    pattern, label, text = branch.groups()
-    return text if re.search(pattern, labels.get(label, "")) else ""
+# A template is expanded for each of hundreds of results.
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[str | _Part, ...]:
+    parts: list[str | _Part] = []
+    reached = 0
+    for found in _ACTION.finditer(text):
+        parts.append(text[reached : found.start()])
+        is_action = found["action"] is not None
+        parts.append(_evaluate(found["action"]) if is_action else _choose(found))
+        reached = found.end()
+    return (*parts, text[reached:])
 
 
-def _evaluate(action: str, labels: Mapping[str, str], value: float) -> str:
+def _choose(branch: re.Match[str]) -> _Part:
+    pattern, label, text = branch["pattern"], branch["label"], branch["text"]
+    listed = _LIST.fullmatch(pattern)
+    if listed is not None:
+        values = frozenset(listed[1].split("|"))
+        return lambda labels, _value: text if labels.get(label, "") in values else ""
+    return lambda labels, _value: text if re.search(pattern, labels.get(label, "")) else ""
+
+
+def _evaluate(action: str) -> _Part:
     source, *functions = (part.strip() for part in action.split("|"))
     label = _LABEL.fullmatch(source)
     if label is not None and not functions:
-        return labels.get(label.group(1), "")
+        name = label[1]
+        return lambda labels, _value: labels.get(name, "")
     if source == "$value" and not functions:
-        return go_float(value)
+        return lambda _labels, value: go_float(value)
     if source == "$value" and len(functions) == 1 and functions[0] in FUNCTIONS:
-        return FUNCTIONS[functions[0]](value)
+        function = FUNCTIONS[functions[0]]
+        return lambda _labels, value: function(value)
     known = ", ".join(f"$value | {name}" for name in FUNCTIONS)
     raise UntestableError(
         f"{{{{ {action} }}}} cannot be tested; write $labels.<name>, $value or one of: {known}"

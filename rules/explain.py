@@ -7,12 +7,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from model.declared import suggestion
 from model.durations import prometheus
 from model.platform import Platform
-from rules import runbooks
+from rules import runbooks, yaml_text
 from rules.comparisons import compared_in
 from rules.inferred import selectors
 from rules.label_sets import label_sets
@@ -129,7 +127,7 @@ def _tests(name: str, on_call: OnCall, files: Files) -> Iterator[str]:
     for path, text in files.items():
         if not path.endswith(".test.yml"):
             continue
-        for test in yaml.load(text, yaml.CSafeLoader)["tests"]:
+        for test in yaml_text.read(text)["tests"]:
             expected = [t for t in test.get("alert_rule_test", ()) if t["alertname"] == name]
             # Alerts that share a name are asked for by their labels.
             firing = f'ALERTS{{alertname="{name}",'

@@ -15,7 +15,7 @@ from typing import Any
 from model.alerts import Alert
 from model.platform import Platform
 from rules.expand import expand
-from rules.series import Feed, results
+from rules.series import every_result
 
 _LABEL = re.compile(r"\{\{\s*\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 # Alerts without the label `service` would otherwise count as being about the same one.
@@ -39,7 +39,7 @@ def inhibit_rules(platform: Platform) -> list[dict[str, Any]]:
         for alert in platform.alerts
         if alert.inhibits_dependents or alert.inhibited_by_dependencies
     ]
-    for name in _dependencies(platform):
+    for name in platform.once(_dependencies):
         label = dependency_label(name)
         carrying = [alert for alert, labels in flagged if label in labels]
         suffering = {alert.severity for alert in carrying if alert.inhibited_by_dependencies}
@@ -68,9 +68,13 @@ def dependency_labels(alert: Alert, platform: Platform) -> dict[str, str]:
     """
     if not alert.inhibits_dependents and not alert.inhibited_by_dependencies:
         return {}
+    return platform.once(_dependency_labels, alert)
+
+
+def _dependency_labels(alert: Alert, platform: Platform) -> dict[str, str]:
     found = {}
     subjects = _subjects(alert, platform)
-    for name, dependents in _dependencies(platform).items():
+    for name, dependents in platform.once(_dependencies).items():
         about = {name} if alert.inhibits_dependents else dependents
         concerned = [subject for subject in subjects if subject in about]
         if concerned:
@@ -88,7 +92,7 @@ def _template(service: str, dependency: str, concerned: list[str], subjects: lis
 
 def _subjects(alert: Alert, platform: Platform) -> list[str]:
     """What an alert can be about."""
-    sets = results(alert.expr, Feed(platform))
+    sets = every_result(alert, platform)
     return list(dict.fromkeys(expand(alert.service, labels, 0.0) for labels in sets))
 
 

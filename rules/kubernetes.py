@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from model.durations import prometheus
 from model.jobs import JOB
 from model.platform import Platform
@@ -27,9 +25,10 @@ _LABELS = {"app.kubernetes.io/name": JOB, "app.kubernetes.io/component": "monito
 def build(platform: Platform) -> Files:
     """A file an object, below `deploy/kubernetes/generated`."""
     files = {}
-    for path, text in {**alerts.build(platform), **escalation.build(platform)}.items():
-        group = path.rpartition("/")[2].removesuffix(".rules.yml")
-        groups = yaml.load(text, yaml.CSafeLoader)["groups"]
+    documents = alerts.rule_documents(platform)
+    if escalations := escalation.rule_groups(platform):
+        documents[escalation.GROUP] = escalations
+    for group, groups in documents.items():
         files[f"{DIRECTORY}/{group}.prometheusrule.yaml"] = yaml_file(_rule(group, groups))
     files[f"{DIRECTORY}/{JOB}.servicemonitor.yaml"] = yaml_file(_service_monitor(platform))
     files[f"{DIRECTORY}/alertmanager.secret.yaml"] = yaml_file(_secret(platform))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from model.alerts import Alert
@@ -10,9 +11,12 @@ from model.escalation import EscalationRule, escalation_rules
 from model.platform import Platform
 from rules.alerts import rule_labels
 from rules.expand import expand
-from rules.series import Feed, results
+from rules.series import every_result
 
 Labels = dict[str, str]
+_USED = re.compile(r"\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
+# A label and its value to the value that stands for it.
+StandIn = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -28,27 +32,53 @@ class Sent:
         return self.source.name
 
 
-def label_sets(platform: Platform, of: frozenset[str]) -> list[Sent]:
+def label_sets(
+    platform: Platform, of: frozenset[str], stand_in: StandIn = lambda _label, value: value
+) -> list[Sent]:
     """The label sets of all alerts of the config, then those of their escalations.
 
-    Only the labels `of` which are asked; sets of an alert that agree in them are one.
+    Only the labels `of` which are asked; sets of an alert that agree in them are one. `stand_in`
+    says which value of a label stands for one and all that are as good.
     """
-    own = [sent for alert in platform.alerts for sent in _of_alert(alert, platform, of)]
+    found = _LabelSets(platform, of, stand_in)
+    own = [sent for alert in platform.alerts for sent in found.of_alert(alert)]
     return own + list(_of_escalations(own, platform, of))
 
 
-def _of_alert(alert: Alert, platform: Platform, of: frozenset[str]) -> list[Sent]:
-    given = {"alertname": alert.name, **rule_labels(alert, platform)}
-    fixed = {name: text for name, text in given.items() if name in of and "{{" not in text}
-    templates = {name: text for name, text in given.items() if name in of and "{{" in text}
-    kept = of - given.keys()
-    found: dict[frozenset[tuple[str, str]], Labels] = {}
-    for labels in results(alert.expr, Feed(platform)):
-        own = {name: text for name, text in labels.items() if name in kept}
-        for name, text in templates.items():
-            own[name] = expand(text, labels, 0.0)
-        found.setdefault(frozenset(own.items()), own)
-    return [Sent(_carried({**own, **fixed}), alert) for own in found.values()]
+class _LabelSets:
+    """The label sets of alerts; what templates make of labels is known for all that share them."""
+
+    def __init__(self, platform: Platform, of: frozenset[str], stand_in: StandIn) -> None:
+        self._platform, self._of, self._stand_in = platform, of, stand_in
+        self._expanded: dict[tuple[tuple[str, str], ...], dict[tuple[str, ...], Labels]] = {}
+
+    def of_alert(self, alert: Alert) -> list[Sent]:
+        """Those of one alert."""
+        rule = rule_labels(alert, self._platform)
+        given = {"alertname": alert.name, **rule}
+        asked = {name: text for name, text in given.items() if name in self._of}
+        fixed = {name: text for name, text in asked.items() if "{{" not in text}
+        templates = {name: text for name, text in asked.items() if "{{" in text}
+        kept = self._of - given.keys()
+        used = list(dict.fromkeys(_USED.findall("".join(templates.values()))))
+        expanded = self._expanded.setdefault(tuple(templates.items()), {})
+        found: dict[frozenset[tuple[str, str]], Labels] = {}
+        for labels in every_result(alert, self._platform):
+            values = tuple([labels.get(name, "") for name in used])
+            if values not in expanded:
+                expanded[values] = self._expand(templates, labels)
+            own = expanded[values]
+            if more := kept & labels.keys():
+                bare = {name: text for name, text in labels.items() if name in more}
+                own = {**{n: self._stand_in(n, text) for n, text in bare.items()}, **own}
+            found.setdefault(frozenset(own.items()), own)
+        return [Sent(_carried({**own, **fixed}), alert) for own in found.values()]
+
+    def _expand(self, templates: Labels, labels: Mapping[str, str]) -> Labels:
+        return {
+            name: self._stand_in(name, expand(text, labels, 0.0))
+            for name, text in templates.items()
+        }
 
 
 def _of_escalations(own: list[Sent], platform: Platform, of: frozenset[str]) -> Iterator[Sent]:

@@ -14,14 +14,14 @@ def within_limits(group: dict[str, Any]) -> list[dict[str, Any]]:
     """A group, or as many as its rules need: `availability`, `availability-2`."""
     rules = group["rules"]
     parts = [rules[at : at + RULES_PER_GROUP] for at in range(0, len(rules), RULES_PER_GROUP)]
-    return [
-        {
-            **group,
-            "name": group["name"] if number == 1 else f"{group['name']}-{number}",
-            "rules": part,
-        }
-        for number, part in enumerate(parts, 1)
-    ]
+    names = names_of_parts(group["name"], len(rules))
+    return [{**group, "name": name, "rules": part} for name, part in zip(names, parts, strict=True)]
+
+
+def names_of_parts(name: str, rules: int) -> list[str]:
+    """The names of the groups that so many rules need."""
+    parts = -(-rules // RULES_PER_GROUP)
+    return [name if number == 1 else f"{name}-{number}" for number in range(1, parts + 1)]
 
 
 def refuse_too_many(count: int) -> None:

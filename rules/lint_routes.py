@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import yaml
-
 from model.durations import parse
 from model.platform import Platform
+from rules import yaml_text
 from rules.label_sets import label_sets
 from rules.proof import Proof
 from rules.tree import Condition, Route, Tree, UnreadableError, read
@@ -51,7 +50,7 @@ class _File:
 def nothing_is_amiss(platform: Platform, text: str) -> Proof:
     """Every check of this file; see the list at its end."""
     claim = f"routes: {len(_CHECKS) + 1} kinds of mistakes are absent"
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text)
     if old := list(_old_syntax(document)):
         return Proof(claim, old)
     try:

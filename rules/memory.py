@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 from programs import FetchError
 from programs.cache import cache_directory, make
 from programs.find import identity
+from rules.proof import Proof
 
 # Each is a file of 65 bytes; the ones used longest ago go first.
 _MOST = 2000
@@ -62,6 +63,15 @@ class Memory:
                     file.write(_content(key))
                 Path(file.name).replace(self.directory / key)
             self._forget(self.directory)
+
+    def proof(self, claim: str, key: str | None, prove: Callable[[], list[str]]) -> Proof:
+        """A proof that has held before, or the one that is made now; `prove` says what objects."""
+        if self.holds(key):
+            return Proof(f"{claim}, proved before")
+        objections = prove()
+        if not objections:
+            self.keep([key])
+        return Proof(claim, objections)
 
     @staticmethod
     def _forget(directory: Path) -> None:

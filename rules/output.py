@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from model.declared import ConfigError, Problem
+from rules import yaml_text
 
 HEADER = "generated from config.py by make rules; changes by hand are lost"
 
@@ -12,14 +15,22 @@ HEADER = "generated from config.py by make rules; changes by hand are lost"
 Files = dict[str, str]
 
 
-class _Dumper(yaml.CSafeDumper):
-    """Writes lists as people indent them, and never an alias."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Some of the files, and what in the config cannot be compiled."""
 
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    files: Files
+    problems: list[Problem] = field(default_factory=list)
+
+
+def joined(parts: Iterable[Built]) -> Files:
+    """The files of all parts. Raises ConfigError with the problems of all."""
+    every = list(parts)
+    if problems := [problem for part in every for problem in part.problems]:
+        raise ConfigError(problems)
+    return {path: text for part in every for path, text in part.files.items()}
 
 
 def yaml_file(document: Any) -> str:
     """A YAML file with the header."""
-    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
-    return f"# {HEADER}\n{body}"
+    return f"# {HEADER}\n{yaml_text.write(document)}"

@@ -13,21 +13,27 @@ from model.jobs import JOB
 from model.names import Scope, catalogue
 from model.platform import Platform
 
-_OBSERVED = "|".join(
-    sorted(metric.name for metric in catalogue().values() if metric.scope is Scope.OBSERVED)
-)
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_SELECTOR = re.compile(
-    rf"(?P<other>{_STRING})|(?<![\w:])(?P<name>(?:{_OBSERVED})(?:_bucket|_sum|_count)?)(?![\w:(])"
-    rf"(?:\{{(?P<matchers>(?:{_STRING}|[^}}\"])*)\}})?"
-)
 _QUERY = re.compile(r'^(\s*"expr": )(".*")(,?)$', re.MULTILINE)
 _OF_A_JOB = re.compile(r"(?:^|,)\s*job\s*(?:=|!)")
 
 
 def own_series(expression: str, platform: Platform) -> str:
     """The expression over what the exporter's own job brings; itself if nothing else does."""
-    return _SELECTOR.sub(_narrowed, expression) if platform.watched_by.probe_jobs else expression
+    if not platform.watched_by.probe_jobs:
+        return expression
+    return platform.once(_selector).sub(_narrowed, expression)
+
+
+# Hundreds of names: nobody needs it without the setting.
+def _selector(_platform: Platform) -> re.Pattern[str]:
+    observed = "|".join(
+        sorted(metric.name for metric in catalogue().values() if metric.scope is Scope.OBSERVED)
+    )
+    return re.compile(
+        rf"(?P<other>{_STRING})|(?<![\w:])(?P<name>(?:{observed})(?:_bucket|_sum|_count)?)(?![\w:(])"
+        rf"(?:\{{(?P<matchers>(?:{_STRING}|[^}}\"])*)\}})?"
+    )
 
 
 def _narrowed(found: re.Match[str]) -> str:

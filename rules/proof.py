@@ -23,11 +23,6 @@ class Proof:
         return not self.objections
 
 
-def run(claim: str, command: list[str], directory: Path) -> Proof:
-    """A proof that a program finds nothing wrong."""
-    return Proof(claim, objections(call(command, directory), directory))
-
-
 def objections(done: subprocess.CompletedProcess[str], directory: Path) -> list[str]:
     """What a program has found wrong; paths below the directory are shortened."""
     if done.returncode == 0:

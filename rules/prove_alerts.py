@@ -16,17 +16,13 @@ from model.runbook import INDEX
 from rules import runbooks
 from rules.comparisons import Compared, compared_in, own_condition, without_job
 from rules.expand import FUNCTIONS
-from rules.output import Files
 from rules.proof import Proof
 from rules.read_back import (
     AlertTest,
     DrawnPanel,
+    ReadBack,
     Rule,
     WrittenPage,
-    alerts_in,
-    pages_in,
-    panels_in,
-    tests_in,
 )
 
 _FUNCTION = re.compile(r"\{\{ \$value \| (.*) \}\}")
@@ -36,9 +32,9 @@ _LIMIT = re.compile(r"`([<>=!]+) (\S+)`")
 # --- pages --------------------------------------------------------------------------------------
 
 
-def every_alert_has_a_page(platform: Platform, files: Files) -> Proof:
+def every_alert_has_a_page(platform: Platform, written: ReadBack) -> Proof:
     """Each runbook_url leads to a page that is there, and no page is about what is gone."""
-    alerts, pages = alerts_in(files), pages_in(files)
+    alerts, pages = written.alerts, written.pages
     names = {rule.name for rule in alerts}
     objections = [text for rule in alerts for text in _page_objections(rule, platform, pages)]
     objections += [
@@ -47,7 +43,7 @@ def every_alert_has_a_page(platform: Platform, files: Files) -> Proof:
         if name not in names
     ]
     objections += [f"{p.path}: is titled {p.title}" for n, p in pages.items() if p.title != n]
-    listed = files.get(runbooks.path(INDEX), "")
+    listed = written.files.get(runbooks.path(INDEX), "")
     objections += [
         f"{runbooks.path(INDEX)}: does not lead to {name}"
         for name in sorted(names)
@@ -76,9 +72,9 @@ def _page_objections(
 # --- unit tests ---------------------------------------------------------------------------------
 
 
-def every_alert_has_unit_tests(files: Files) -> Proof:
+def every_alert_has_unit_tests(written: ReadBack) -> Proof:
     """For each alert some test expects that it fires, and some that it does not."""
-    alerts, tests = alerts_in(files), tests_in(files)
+    alerts, tests = written.alerts, written.tests
     names = {rule.name for rule in alerts}
     by_name: dict[str, list[AlertTest]] = {}
     for test in tests:
@@ -106,9 +102,9 @@ def _always_fires(rule: Rule) -> bool:
 # --- panels and thresholds ----------------------------------------------------------------------
 
 
-def every_alert_has_a_panel(platform: Platform, files: Files) -> Proof:
+def every_alert_has_a_panel(platform: Platform, written: ReadBack) -> Proof:
     """Some dashboard has a panel for each alert, which leads to its page."""
-    alerts, panels = alerts_in(files), panels_in(files)
+    alerts, panels = written.alerts, written.panels
     leads = {url for panel in panels for url in panel.links}
     objections = [
         f"{rule.place}: no dashboard has a panel that leads to its page"
@@ -127,9 +123,9 @@ def every_alert_has_a_panel(platform: Platform, files: Files) -> Proof:
     return Proof(claim, list(dict.fromkeys(objections)))
 
 
-def thresholds_agree(platform: Platform, files: Files) -> Proof:
+def thresholds_agree(platform: Platform, written: ReadBack) -> Proof:
     """The rule, the panel, the message and the page name one threshold, expression and time."""
-    alerts, panels, pages = alerts_in(files), panels_in(files), pages_in(files)
+    alerts, panels, pages = written.alerts, written.panels, written.pages
     objections = []
     compared: list[tuple[Rule, list[Compared]]] = []
     for rule in alerts:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rules import yaml_text
+from rules.memory import Memory, proof_key
 from rules.proof import Proof, call
 
 _NAMED = re.compile(r'\{\{-?\s*template\s+"([^"]+)"')
@@ -42,29 +42,50 @@ def templates_exist(text: str, templates: dict[str, str]) -> Proof:
     )
 
 
-def templates_render(text: str, amtool: str, config: Path) -> Proof:
+def templates_render(
+    text: str, templates: dict[str, str], amtool: str, config: Path, memory: Memory
+) -> Proof:
     """amtool renders what the receivers send."""
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text)
     settings = dict.fromkeys(_templated(document["receivers"]))
     pattern = str(config.parent / document["templates"][0])
-    objections = []
-    with tempfile.TemporaryDirectory(prefix="messages-") as directory:
-        for name, data in _examples().items():
-            file = Path(directory) / "data.json"
-            file.write_text(json.dumps(data), encoding="utf-8")
-            command = [
-                amtool,
-                "template",
-                "render",
-                f"--template.glob={pattern}",
-                f"--template.data={file}",
+    command = [
+        amtool,
+        "template",
+        "render",
+        f"--template.glob={pattern}",
+        "--template.text={}".format("\n".join(settings)),
+    ]
+
+    def render() -> list[str]:
+        with tempfile.TemporaryDirectory(prefix="messages-") as directory:
+            return [
+                f"{name}: {said.replace(f'{config.parent}/', '')[:300]}"
+                for name, data in _examples().items()
+                if (said := _rendered(command, data, Path(directory) / "data.json"))
             ]
-            joined = "\n".join(settings)
-            done = call([*command, f"--template.text={joined}"], config.parent)
-            if done.returncode != 0 or "<no value>" in done.stdout:
-                said = (done.stderr.strip() or "it shows <no value>").splitlines()[-1]
-                objections.append(f"{name}: {said.replace(f'{config.parent}/', '')[:300]}")
-    return Proof(f"amtool template render: {len(settings)} settings of receivers", objections)
+
+    return memory.proof(
+        f"amtool template render: {len(settings)} settings of receivers",
+        proof_key(
+            Path(amtool),
+            "template render",
+            document["templates"][0],
+            *(f"{path}\n{body}" for path, body in templates.items()),
+            *settings,
+            json.dumps(_examples()),
+        ),
+        render,
+    )
+
+
+def _rendered(command: list[str], data: dict[str, Any], file: Path) -> str | None:
+    """What amtool has against the data, None if it renders them."""
+    file.write_text(json.dumps(data), encoding="utf-8")
+    done = call([*command, f"--template.data={file}"], file.parent)
+    if done.returncode == 0 and "<no value>" not in done.stdout:
+        return None
+    return (done.stderr.strip() or "it shows <no value>").splitlines()[-1]
 
 
 def _templated(node: Any) -> Iterator[str]:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from model.declared import suggestion
 from model.platform import Platform
 from rules.inferred import Labels, label_mistakes, result_labels, selectors
-from rules.output import Files
 from rules.proof import Proof
 from rules.raw.facts import known as known_series
-from rules.read_back import Rule, panels_in, rules_in
+from rules.read_back import ReadBack, Rule
 
 # What Prometheus writes of every alert, with all of the alert's labels.
 _OF_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
@@ -24,12 +23,12 @@ class _Text(NamedTuple):
     expr: str
 
 
-def metrics_exist(platform: Platform, files: Files) -> Proof:
+def metrics_exist(platform: Platform, written: ReadBack) -> Proof:
     """Every expression asks for metrics of the catalogue, or for what a rule records."""
-    known = _known(platform, files)
+    known = _known(platform, written)
     objections = []
     asked: set[str] = set()
-    for place, expr in _texts(files):
+    for place, expr in _texts(written):
         try:
             named = {one.name for one in selectors(expr)}
         except ValueError as error:
@@ -43,25 +42,25 @@ def metrics_exist(platform: Platform, files: Files) -> Proof:
     return Proof(f"metrics: {len(asked)} are asked for, and all are in the catalogue", objections)
 
 
-def labels_exist(platform: Platform, files: Files) -> Proof:
+def labels_exist(platform: Platform, written: ReadBack) -> Proof:
     """Every label that is matched, grouped, joined or put into a text is there."""
-    known = _known(platform, files)
+    known = _known(platform, written)
     objections: list[str] = []
-    texts = _texts(files)
+    texts = _texts(written)
     for place, expr in texts:
         try:
             objections += [f"{place}: {mistake}" for mistake in label_mistakes(expr, known)]
         except ValueError as error:
             objections.append(f"{place}: is not PromQL: {error}")
-    for rule in rules_in(files):
+    for rule in written.rules:
         objections += _lost(rule, known)
     claim = f"labels: all that {len(texts)} expressions and their texts name are there"
     return Proof(claim, list(dict.fromkeys(objections)))
 
 
-def _texts(files: Files) -> list[_Text]:
-    rules = [_Text(rule.place, rule.expr) for rule in rules_in(files)]
-    return rules + [_Text(p.place, query) for p in panels_in(files) for query in p.queries]
+def _texts(written: ReadBack) -> list[_Text]:
+    rules = [_Text(rule.place, rule.expr) for rule in written.rules]
+    return rules + [_Text(p.place, query) for p in written.panels for query in p.queries]
 
 
 def _lost(rule: Rule, known: dict[str, Labels]) -> Iterator[str]:
@@ -82,10 +81,10 @@ def _lost(rule: Rule, known: dict[str, Labels]) -> Iterator[str]:
                 yield f'{rule.place}: {name} uses "{label}", which no result has{near}'
 
 
-def _known(platform: Platform, files: Files) -> dict[str, Labels]:
+def _known(platform: Platform, written: ReadBack) -> dict[str, Labels]:
     """The labels of every series that there is, recorded ones among them."""
     found = {name: series.labels for name, series in known_series(platform).items()}
-    rules = rules_in(files)
+    rules = written.rules
     added = frozenset(label for rule in rules if not rule.records for label in rule.labels)
     for name in _OF_ALERTS:
         if name in found:

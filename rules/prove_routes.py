@@ -18,8 +18,9 @@ from model.platform import Platform
 from model.telling import UNROUTED, repeat_of
 from rules.demands import Destination, demanded, destinations, unrouted
 from rules.label_sets import Sent, label_sets
+from rules.memory import Memory, proof_key
 from rules.proof import Proof, call
-from rules.tree import Route, Tree, UnreadableError, read
+from rules.tree import Condition, Inhibition, Route, Tree, UnreadableError, read
 
 # A Tuesday in business hours and a Sunday at night, in the config's time zone.
 TIMES = {
@@ -54,7 +55,7 @@ def everybody_is_told(platform: Platform, text: str) -> Proof:
 
 
 def agrees_with_amtool(
-    platform: Platform, text: str, amtool: str, config: Path, *, thorough: bool
+    platform: Platform, text: str, amtool: str, config: Path, memory: Memory, *, thorough: bool
 ) -> Proof:
     """amtool finds the receivers that our evaluation finds, with the time left out.
 
@@ -70,20 +71,34 @@ def agrees_with_amtool(
         routes = tuple(route.path for route in tree.root.matching(sent.labels))
         chosen.setdefault(number if thorough else routes, sent)
 
-    def compare(sent: Sent) -> list[str]:
-        wanted = [route.receiver for route in tree.root.matching(sent.labels)]
-        labels = [f"{name}={value}" for name, value in sent.labels.items()]
+    asked = [
+        (
+            sent,
+            [f"{name}={value}" for name, value in sent.labels.items()],
+            sorted(route.receiver for route in tree.root.matching(sent.labels)),
+        )
+        for sent in chosen.values()
+    ]
+
+    def compare(sent: Sent, labels: list[str], wanted: list[str]) -> list[str]:
         command = [amtool, "config", "routes", "test", f"--config.file={config}", *labels]
         done = call(command, config.parent)
         said = done.stdout.strip()
-        if done.returncode == 0 and sorted(said.split(",")) == sorted(wanted):
+        if done.returncode == 0 and sorted(said.split(",")) == wanted:
             return []
         heard = f"{said} {done.stderr.strip()}".strip()[:300]
         return [f"{sent.name}: by our reading {','.join(wanted)}, by amtool's {heard}"]
 
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        found = [text for texts in pool.map(compare, chosen.values()) for text in texts]
-    return Proof(f"amtool config routes test: {len(chosen)} label sets reach the same", found)
+    def compare_all() -> list[str]:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return [text for texts in pool.map(lambda one: compare(*one), asked) for text in texts]
+
+    questions = [repr((labels, wanted)) for _, labels, wanted in asked]
+    return memory.proof(
+        f"amtool config routes test: {len(chosen)} label sets reach the same",
+        proof_key(Path(amtool), "config routes test", text, *questions),
+        compare_all,
+    )
 
 
 def inhibitions_are_sound(platform: Platform, text: str) -> Proof:
@@ -99,7 +114,8 @@ def inhibitions_are_sound(platform: Platform, text: str) -> Proof:
         condition.label for rule in tree.inhibitions for condition in (*rule.source, *rule.target)
     }
     equal = {label for rule in tree.inhibitions for label in rule.equal}
-    sets = label_sets(platform, frozenset(named | equal | {"severity", "escalation"}))
+    alike = _Alike(tree.inhibitions)
+    sets = label_sets(platform, frozenset(named | equal | _HEARD), alike.stand_in)
     claim = f"inhibition: {len(tree.inhibitions)} rules, nothing critical can be silenced"
     objections = []
     silencing: dict[int, list[Sent]] = {}
@@ -196,6 +212,37 @@ def _difference(wanted: frozenset[Destination], found: frozenset[Destination]) -
 
 
 # --- inhibition ---------------------------------------------------------------------------------
+
+
+# What decides whether an alert must be heard.
+_HEARD = frozenset({"severity", "escalation"})
+
+
+class _Alike:
+    """Values of a label that no inhibition tells apart: one of them stands for all.
+
+    A rule tells them apart by its matchers, and whether two alerts can agree in a label is asked
+    by its being there at all.
+    """
+
+    def __init__(self, inhibitions: Iterable[Inhibition]) -> None:
+        self._conditions: dict[str, list[Condition]] = {}
+        for rule in inhibitions:
+            for condition in (*rule.source, *rule.target):
+                self._conditions.setdefault(condition.label, []).append(condition)
+        self._known: dict[tuple[str, str], str] = {}
+        self._first: dict[tuple[str, tuple[bool, ...]], str] = {}
+
+    def stand_in(self, label: str, value: str) -> str:
+        """The value that stands for one of a label."""
+        if label in _HEARD:
+            return value
+        if (label, value) not in self._known:
+            given = {label: value}
+            holds = tuple(one.holds(given) for one in self._conditions.get(label, ()))
+            first = self._first.setdefault((label, (value != "", *holds)), value)
+            self._known[label, value] = first
+        return self._known[label, value]
 
 
 def _must_be_heard(sent: Sent) -> str | None:

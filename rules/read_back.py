@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from model.runbook import INDEX
-from rules import runbooks
+from rules import runbooks, yaml_text
 from rules.output import Files
 
 # Grafana's variables, as something that PromQL can be read with.
@@ -83,6 +82,54 @@ class WrittenPage:
     rows: tuple[dict[str, str], ...]
 
 
+class ReadBack:
+    """What generated files say; each is read once, however many proofs ask for it."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """Every rule of every rules file."""
+        return rules_in(self.files)
+
+    @cached_property
+    def alerts(self) -> list[Rule]:
+        """Every alerting rule of every rules file."""
+        return [rule for rule in self.rules if not rule.records]
+
+    @cached_property
+    def panels(self) -> list[DrawnPanel]:
+        """Every panel of every dashboard; a query's choice of services is left out."""
+        return [
+            _panel(path, panel)
+            for path, text in self.files.items()
+            if path.startswith("grafana/dashboards/") and path.endswith(".json")
+            for panel in json.loads(text).get("panels", ())
+            if panel["type"] != "row"
+        ]
+
+    @cached_property
+    def tests(self) -> list[AlertTest]:
+        """What every unit test expects of every alert."""
+        return [
+            found
+            for path, text in self.files.items()
+            if path.endswith(".test.yml")
+            for test in yaml_text.read(text)["tests"]
+            for found in _tests(path, test)
+        ]
+
+    @cached_property
+    def pages(self) -> dict[str, WrittenPage]:
+        """Every runbook page by the name of its alert."""
+        return {
+            PurePosixPath(path).stem: _page(path, text)
+            for path, text in self.files.items()
+            if path.startswith(f"{runbooks.FOLDER}/") and PurePosixPath(path).stem != INDEX
+        }
+
+
 def rules_in(files: Files) -> list[Rule]:
     """Every rule of every rules file."""
     return [rule for path, text in files.items() if path.endswith(".rules.yml")
@@ -91,44 +138,8 @@ def rules_in(files: Files) -> list[Rule]:
 
 def rules_of(path: str, text: str) -> list[Rule]:
     """The rules of one file."""
-    document = _yaml(text)
+    document = yaml_text.read(text)
     return [_rule(path, one) for group in document["groups"] for one in group["rules"]]
-
-
-def alerts_in(files: Files) -> list[Rule]:
-    """Every alerting rule of every rules file."""
-    return [rule for rule in rules_in(files) if not rule.records]
-
-
-def panels_in(files: Files) -> list[DrawnPanel]:
-    """Every panel of every dashboard; a query's choice of services is left out."""
-    return [
-        _panel(path, panel)
-        for path, text in files.items()
-        if path.startswith("grafana/dashboards/") and path.endswith(".json")
-        for panel in json.loads(text).get("panels", ())
-        if panel["type"] != "row"
-    ]
-
-
-def tests_in(files: Files) -> list[AlertTest]:
-    """What every unit test expects of every alert."""
-    return [
-        found
-        for path, text in files.items()
-        if path.endswith(".test.yml")
-        for test in _yaml(text)["tests"]
-        for found in _tests(path, test)
-    ]
-
-
-def pages_in(files: Files) -> dict[str, WrittenPage]:
-    """Every runbook page by the name of its alert."""
-    return {
-        PurePosixPath(path).stem: _page(path, text)
-        for path, text in files.items()
-        if path.startswith(f"{runbooks.FOLDER}/") and PurePosixPath(path).stem != INDEX
-    }
 
 
 def _tests(path: str, test: dict[str, Any]) -> Iterator[AlertTest]:
@@ -143,10 +154,6 @@ def _tests(path: str, test: dict[str, Any]) -> Iterator[AlertTest]:
             name, fires = labels.pop("alertname"), bool(one.get("exp_samples"))
             labels.pop("alertstate")
             yield AlertTest(path, name, one["eval_time"], fires=fires, labels=labels)
-
-
-def _yaml(text: str) -> Any:
-    return yaml.load(text, yaml.CSafeLoader)
 
 
 def _rule(path: str, one: dict[str, Any]) -> Rule:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
+from rules import yaml_text
 
 Labels = Mapping[str, str]
 
@@ -169,7 +169,7 @@ def _stopping(node: Route, route: Route) -> Route:
 
 def read(text: str) -> Tree:
     """Read Alertmanager's file. Raises UnreadableError."""
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text)
     root = _route(document["route"], "route", dict(_OPTIONS, group_by=()), document["route"])
     return Tree(
         root,

@@ -6,13 +6,14 @@ that do not share a metric are packed into one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
 from model import names
 from model.alerts import Alert
-from model.declared import ConfigError, Problem
+from model.declared import Problem
 from model.durations import prometheus
 from model.platform import Platform
 from model.promql import quoted
@@ -22,7 +23,7 @@ from rules.case import Case, Expected, series_read
 from rules.cases import single_cases
 from rules.guard_cases import guard_cases
 from rules.maintenance_cases import maintenance_cases
-from rules.output import Files, yaml_file
+from rules.output import Built, Files, joined, yaml_file
 from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
 from rules.untestable import UntestableError
@@ -35,24 +36,27 @@ def build(platform: Platform) -> Files:
     and evaluations are that far apart. Raises ConfigError with every alert that no test can be
     written for.
     """
-    files: Files = {}
+    return joined(of_group(group, platform) for group in groups(platform))
+
+
+def of_group(group: str, platform: Platform) -> Built:
+    """The tests of one group, and its alerts that no test can be written for."""
     problems: list[Problem] = []
-    for group, alerts in groups(platform).items():
-        cases: dict[timedelta, list[Case]] = {platform.watched_by.evaluation_interval: []}
-        for alert in alerts:
-            try:
-                for case in cases_of(alert, platform):
-                    cases.setdefault(case.step, []).append(case)
-            except UntestableError as error:
-                problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
-        for step, own in cases.items():
-            if own:
-                files[_path(group, step, platform)] = yaml_file(
-                    _document(group, step, own, platform)
-                )
-    if problems:
-        raise ConfigError(problems)
-    return files
+    cases: dict[timedelta, list[Case]] = {platform.watched_by.evaluation_interval: []}
+    alerts = groups(platform)[group]
+    for alert in alerts:
+        try:
+            for case in cases_of(alert, platform):
+                cases.setdefault(case.step, []).append(case)
+        except UntestableError as error:
+            problems.append(Problem(f'Alert "{alert.name}": {error}', alert.place))
+    reads = {id(alert): series_read(alert) for alert in alerts}
+    files = {
+        _path(group, step, platform): yaml_file(_document(group, step, own, reads, platform))
+        for step, own in cases.items()
+        if own
+    }
+    return Built(files, problems)
 
 
 def _path(group: str, step: timedelta, platform: Platform) -> str:
@@ -60,30 +64,34 @@ def _path(group: str, step: timedelta, platform: Platform) -> str:
     return f"rules/generated/{group}{'' if is_usual else f'-{prometheus(step)}'}.test.yml"
 
 
-def _document(group: str, step: timedelta, cases: list[Case], platform: Platform) -> dict[str, Any]:
+def _document(
+    group: str, step: timedelta, cases: list[Case], reads: _Reads, platform: Platform
+) -> dict[str, Any]:
     read = groups_read(group, platform)
     order = [name for one in read for name in part_names(one, platform)]
-    shared = _sharing(groups(platform)[group])
+    shared = _sharing(groups(platform)[group], reads)
     return {
         "rule_files": [f"{name}.rules.yml" for name in read],
         "evaluation_interval": prometheus(step),
         **({"group_eval_order": order} if len(order) > 1 else {}),
-        "tests": [_test(packed, step, shared) for packed in _pack(cases)],
+        "tests": [_test(pack.cases, step, shared) for pack in _packs(cases, reads)],
     }
 
 
+# The names of the series that each alert's rule reads, by the alert's id.
+_Reads = dict[int, frozenset[str]]
 # What silences any of them.
 _SILENCES = frozenset({names.MAINTENANCE.name})
 
 
-def _sharing(alerts: list[Alert]) -> frozenset[str]:
+def _sharing(alerts: list[Alert], reads: _Reads) -> frozenset[str]:
     """The names of several alerts of which one reads what another reads."""
-    reads: dict[str, list[frozenset[str]]] = {}
+    by_name: dict[str, list[frozenset[str]]] = {}
     for alert in alerts:
-        reads.setdefault(alert.name, []).append(series_read(alert))
+        by_name.setdefault(alert.name, []).append(reads[id(alert)])
     return frozenset(
         name
-        for name, own in reads.items()
+        for name, own in by_name.items()
         if any(a & b - _SILENCES for a, b in combinations(own, 2))
     )
 
@@ -100,15 +108,41 @@ def cases_of(alert: Alert, platform: Platform) -> list[Case]:
     ]
 
 
-def _pack(cases: list[Case]) -> list[list[Case]]:
-    """Put cases together that share no metric and are not of one alert."""
-    packs: list[list[Case]] = []
+@dataclass
+class _Pack:
+    """Cases that share no metric and are not of one alert, so that one test group holds them."""
+
+    cases: list[Case] = field(default_factory=list)
+    alerts: set[str] = field(default_factory=set)
+    feeds: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set)
+
+    def takes(self, case: Case, reads: frozenset[str]) -> bool:
+        """Whether a case, whose alert reads these series, changes nothing that the others see."""
+        return (
+            case.alert.name not in self.alerts
+            and self.feeds.isdisjoint(case.feeds)
+            and self.reads.isdisjoint(case.feeds)
+            and self.feeds.isdisjoint(reads)
+        )
+
+    def add(self, case: Case, reads: frozenset[str]) -> None:
+        """Put a case to the others."""
+        self.cases.append(case)
+        self.alerts.add(case.alert.name)
+        self.feeds |= case.feeds
+        self.reads |= reads
+
+
+def _packs(cases: list[Case], reads: _Reads) -> list[_Pack]:
+    packs: list[_Pack] = []
     for case in cases:
-        home = next((pack for pack in packs if not any(map(case.clashes, pack))), None)
+        read = reads[id(case.alert)]
+        home = next((pack for pack in packs if pack.takes(case, read)), None)
         if home is None:
-            packs.append([case])
-        else:
-            home.append(case)
+            home = _Pack()
+            packs.append(home)
+        home.add(case, read)
     return packs
 
 

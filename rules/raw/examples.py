@@ -139,6 +139,10 @@ def _series_mistakes(text: str, platform: Platform) -> Iterator[str]:
 
 
 def _known(platform: Platform) -> Mapping[str, frozenset[str]]:
+    return platform.once(_labels_by_name)
+
+
+def _labels_by_name(platform: Platform) -> Mapping[str, frozenset[str]]:
     return {name: selected.labels for name, selected in known(platform).items()}
 
 

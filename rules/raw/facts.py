@@ -178,6 +178,10 @@ def shown(node: Any) -> str:
 
 def known(platform: Platform) -> dict[str, Selected]:
     """The series that an expression may name, by their name."""
+    return platform.once(_known)
+
+
+def _known(platform: Platform) -> dict[str, Selected]:
     metrics = [*catalogue().values(), *platform.sql_metrics]
     found = {}
     for metric in metrics:

@@ -5,7 +5,7 @@ its labels in `labels.py` and its value in `values.py`.
 """
 
 from rules.series.feed import Feed, Labels, Series, metric_names
-from rules.series.labels import excluded_value, results
+from rules.series.labels import every_result, excluded_value, results
 from rules.series.quantiles import unequal
 from rules.series.thresholds import (
     beyond,
@@ -27,6 +27,7 @@ __all__ = [
     "compared",
     "deep",
     "downward",
+    "every_result",
     "excluded_value",
     "falls",
     "harmless",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from model.jobs import SERVICES_JOB
-from model.metric import Scope
+from model.json_target import JsonTarget
+from model.metric import Metric, Scope
 from model.platform import Platform
-from model.promql import CONFIG_SHA256, Selector, quoted
+from model.promql import CONFIG_SHA256, Expr, Selector, quoted
 from model.redis import Redis, Sentinel
+from model.sql import SqlMetrics
+from model.targets import Postgres
 from rules.untestable import UntestableError
 
 Labels = Mapping[str, str]
@@ -37,7 +40,7 @@ class Series:
 
     def notation(self) -> str:
         """The series as promtool writes it: `up{job="x"}`."""
-        labels = ",".join(f"{name}={quoted(value)}" for name, value in self.labels)
+        labels = ",".join([f"{name}={quoted(value)}" for name, value in self.labels])
         return f"{self.name}{{{labels}}}" if labels else self.name
 
     def values(self, steps: int, interval: timedelta) -> str:
@@ -55,6 +58,11 @@ class Series:
         last = self.changes
         rest = max(0, steps - still - last - 1)
         return f"0+0x{still} 1+1x{last - 1} {last}+0x{rest}"
+
+    @property
+    def course(self) -> tuple[Decimal, Decimal, int, timedelta]:
+        """What its values come from: series that agree in it have the same ones."""
+        return (self.start, self.per_second, self.changes, self.changed_after)
 
     def at(self, shift: timedelta) -> Series:
         """The same, so much earlier."""
@@ -84,6 +92,17 @@ class Feed:
     spread: bool = False
     # Labels whose value is settled from outside the selector.
     pinned: tuple[tuple[str, str], ...] = ()
+    _known: dict[int, tuple[Expr, list[Labels]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, expr: Expr, results: Callable[[Expr, Feed], list[Labels]]) -> list[Labels]:
+        """The label sets of an expression's results, worked out when they are first asked for."""
+        known = self._known.get(id(expr))
+        if known is None:
+            # The expression is kept, and with it its id.
+            known = self._known[id(expr)] = (expr, results(expr, self))
+        return known[1]
 
     def pin(self, labels: Labels) -> Feed:
         """The same, with these labels' values settled."""
@@ -97,15 +116,13 @@ class Feed:
 
     def subjects(self, selector: Selector) -> list[str]:
         """The targets or services that a metric speaks of."""
+        of_services = self.tells_of_services(selector)
         named = {**dict(self.pinned), **selector.fixed}
-        if self.tells_of_services(selector):
-            found = [service.name for service in self.platform.services]
-            only = named.get("service")
-        else:
-            found, only = self._targets(selector), named.get("target")
+        only = named.get("service" if of_services else "target")
         if only is not None:
             return [only]
-        return found[: self.most]
+        names = self.platform.once(_Names)
+        return list(names.services if of_services else names.targets(selector))[: self.most]
 
     @staticmethod
     def is_of_services(selector: Selector) -> bool:
@@ -120,24 +137,44 @@ class Feed:
         ours = selector.metric.scope is Scope.PROCESS and "service" in selector.metric.labels
         return ours or cls.is_of_services(selector)
 
-    def _targets(self, selector: Selector) -> list[str]:
-        asking = [sql.name for sql in self.platform.sql if selector.metric in sql.metrics]
+
+class _Names:
+    """The names of a platform's targets and services, by what metrics may speak of."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.services = [service.name for service in platform.services]
+        self._targets = [target.name for target in platform.targets]
+        self._of_kind: dict[str, list[str]] = {}
+        for target in platform.targets:
+            self._of_kind.setdefault(target.kind, []).append(target.name)
+        self._asking: dict[Metric, list[str]] = {}
+        for sql in platform.sql:
+            for metric in sql.metrics:
+                self._asking.setdefault(metric, []).append(sql.name)
+
+    def targets(self, selector: Selector) -> list[str]:
+        """The targets that a metric may speak of."""
+        asking = self._asking.get(selector.metric)
         if asking:
             return asking
         prefix = selector.metric.name.removeprefix("monitoring_")
-        if prefix.startswith("pg_"):
-            return [target.name for target in self.platform.postgres]
-        if prefix.startswith("redis_"):
-            watches = Sentinel if prefix.startswith("redis_sentinel_") else Redis
-            return [target.name for target in self.platform.redis if isinstance(target, watches)]
-        if prefix.startswith("sql_"):
-            return [target.name for target in self.platform.sql]
-        if prefix.startswith("json_"):
-            return [target.name for target in self.platform.external]
+        for begins, kind in _KINDS:
+            if prefix.startswith(begins):
+                return self._of_kind.get(kind, [])
         if "kind" in selector.metric.labels:
-            kind = selector.fixed.get("kind")
-            return [one.name for one in self.platform.targets if kind in (None, one.kind)]
-        return [service.name for service in self.platform.services]
+            fixed = selector.fixed.get("kind")
+            return self._targets if fixed is None else self._of_kind.get(fixed, [])
+        return self.services
+
+
+# What metrics of one kind of target begin with; the first counts.
+_KINDS = (
+    ("pg_", Postgres.kind),
+    ("redis_sentinel_", Sentinel.kind),
+    ("redis_", Redis.kind),
+    ("sql_", SqlMetrics.kind),
+    ("json_", JsonTarget.kind),
+)
 
 
 def one(

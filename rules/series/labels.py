@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import singledispatch
 
+from model.alerts import Alert
 from model.jobs import JOB, SERVICES_JOB
+from model.platform import Platform
 from model.promql import (
     Aggregate,
     Always,
@@ -34,23 +37,32 @@ _DOT = "\0"
 
 def results(expr: Expr, feed: Feed) -> list[Labels]:
     """The label sets of the results that `series` feeds an expression with."""
-    return _results(expr, feed)
+    return feed.once(expr, _results)
+
+
+def every_result(alert: Alert, platform: Platform) -> list[Labels]:
+    """The label sets of an alert's results with all targets. Raises UntestableError."""
+    return platform.once(_every_result, alert)
+
+
+def _every_result(alert: Alert, platform: Platform) -> list[Labels]:
+    return results(alert.expr, Feed(platform))
 
 
 @singledispatch
 def _results(expr: Expr, feed: Feed) -> list[Labels]:
     inner = expr.children()
-    return _results(inner[0], feed) if inner else [{}]
+    return results(inner[0], feed) if inner else [{}]
 
 
 @_results.register
 def _(expr: Selector, feed: Feed) -> list[Labels]:
-    return [labels for labels, _ in label_sets(expr, feed)]
+    return label_sets(expr, feed)
 
 
 @_results.register
 def _(expr: Recorded, feed: Feed) -> list[Labels]:
-    found = _results(expr.recording.expr, inside(expr, feed))
+    found = results(expr.recording.expr, inside(expr, feed))
     return [{**labels, **expr.recording.labels} for labels in found]
 
 
@@ -58,24 +70,24 @@ def _(expr: Recorded, feed: Feed) -> list[Labels]:
 def _(expr: Aggregate, feed: Feed) -> list[Labels]:
     # A histogram's `le` is no label of what people see.
     kept = [name for name in expr.by if name != "le"]
-    found = ({name: labels[name] for name in kept} for labels in _results(expr.inner, feed))
+    found = ({name: labels[name] for name in kept} for labels in results(expr.inner, feed))
     return distinct(found)
 
 
 @_results.register
 def _(expr: Or, feed: Feed) -> list[Labels]:
-    return distinct((*_results(expr.left, feed), *_results(expr.right, feed)))
+    return distinct((*results(expr.left, feed), *results(expr.right, feed)))
 
 
 @_results.register
 def _(expr: Named, feed: Feed) -> list[Labels]:
-    return [{**labels, expr.label: expr.value} for labels in _results(expr.inner, feed)]
+    return [{**labels, expr.label: expr.value} for labels in results(expr.inner, feed)]
 
 
 @_results.register
 def _(expr: Joined, feed: Feed) -> list[Labels]:
     values = joined_values(expr, feed)
-    return [{**labels, **values} for labels in _results(expr.left, feed)]
+    return [{**labels, **values} for labels in results(expr.left, feed)]
 
 
 @_results.register
@@ -92,7 +104,7 @@ def _(_expr: Expr, _feed: Feed) -> list[Labels]:
 
 def joined_values(expr: Joined, feed: Feed) -> Labels:
     """The values of the labels that are joined."""
-    info = _results(expr.info, feed)[0]
+    info = results(expr.info, feed)[0]
     return {label: info[label] for label in expr.joined}
 
 
@@ -107,18 +119,23 @@ def inside(expr: Recorded, feed: Feed) -> Feed:
     return feed.pin({label: value for label, value in expr.fixed.items() if label in known})
 
 
-def label_sets(selector: Selector, feed: Feed) -> list[tuple[Labels, str]]:
-    """One label set a subject and replica; the second of each pair is the subject."""
+def label_sets(selector: Selector, feed: Feed) -> list[Labels]:
+    """One label set a subject and replica."""
     listed = _listed(selector, feed)
     of_targets = "target" in selector.metric.labels
     of_services = feed.tells_of_services(selector) and not any("service" in one for one in listed)
     subjects = feed.subjects(selector) if of_targets or of_services else [""]
-    return [
-        ({**_labels(selector, subject, replica, feed), **chosen}, subject)
-        for position, subject in enumerate(subjects)
-        for replica in _probed_by(position, feed)
-        for chosen in listed
-    ]
+    if not subjects:
+        return []
+    common, open_ = _common(selector, feed), _open(selector, feed)
+    found: list[Labels] = []
+    for position, subject in enumerate(subjects):
+        own = open_.of(subject, feed)
+        for replica in _probed_by(position, feed):
+            if open_.instance:
+                own["instance"] = replica
+            found.extend([{**common, **own, **chosen} for chosen in listed])
+    return found
 
 
 def _listed(selector: Selector, feed: Feed) -> list[Labels]:
@@ -190,17 +207,13 @@ def _probed_by(position: int, feed: Feed) -> Sequence[str]:
     return [feed.replicas[position % len(feed.replicas)]] if feed.sharded else feed.replicas
 
 
-def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Labels:
-    kinds = feed.platform.kinds
-    of_services = feed.is_of_services(selector)
+def _common(selector: Selector, feed: Feed) -> dict[str, str]:
+    """The labels of every series of a selector, in their order; empty those that are open."""
     told = feed.tells_of_services(selector)
-    job = SERVICES_JOB if of_services else JOB
-    labels = {"job": job, "instance": replica}
+    labels = {"job": SERVICES_JOB if feed.is_of_services(selector) else JOB, "instance": ""}
     for name in selector.metric.labels:
-        if name == "target" or (name == "service" and told):
-            labels[name] = subject
-        elif name == "kind":
-            labels[name] = kinds.get(subject, "http")
+        if name in ("target", "kind") or (name == "service" and told):
+            labels[name] = ""
         elif name not in labels:
             labels[name] = value_that_matches(name, selector.matchers)
     for matcher in selector.matchers:
@@ -208,6 +221,37 @@ def _labels(selector: Selector, subject: str, replica: str, feed: Feed) -> Label
             labels[matcher.label] = feed.settled(matcher.value)
         elif matcher.label == "le":
             labels["le"] = value_that_matches("le", selector.matchers)
-    fixed = selector.fixed
-    known = {*selector.metric.labels, "le"} - fixed.keys()
-    return labels | {name: value for name, value in feed.pinned if name in known}
+    return labels | _pinned(selector, feed)
+
+
+def _pinned(selector: Selector, feed: Feed) -> dict[str, str]:
+    """The labels of a selector that are settled from outside of it."""
+    known = {*selector.metric.labels, "le"} - selector.fixed.keys()
+    return {name: value for name, value in feed.pinned if name in known}
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The labels of a selector in which its series differ: by subject, by its kind, by replica."""
+
+    subject: tuple[str, ...]
+    kind: bool
+    instance: bool
+
+    def of(self, subject: str, feed: Feed) -> dict[str, str]:
+        """Their values for a subject."""
+        own = dict.fromkeys(self.subject, subject)
+        if self.kind:
+            own["kind"] = feed.platform.kinds.get(subject, "http")
+        return own
+
+
+def _open(selector: Selector, feed: Feed) -> _Open:
+    settled = {*selector.fixed, *_pinned(selector, feed)}
+    labels = [name for name in selector.metric.labels if name not in settled]
+    told = feed.tells_of_services(selector)
+    return _Open(
+        tuple(name for name in labels if name == "target" or (name == "service" and told)),
+        "kind" in labels,
+        "instance" not in settled,
+    )

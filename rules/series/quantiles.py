@@ -19,7 +19,7 @@ def of_quantile(expr: HistogramQuantile, value: Decimal, feed: Feed) -> list[Ser
     rates = _bucket_rates(bounds, value, expr.quantile)
     return [
         bucket
-        for labels, _ in label_sets(selector, feed)
+        for labels in label_sets(selector, feed)
         for bucket in _buckets(selector, labels, bounds, rates)
     ]
 
@@ -37,7 +37,7 @@ def unequal(expr: HistogramQuantile, value: Decimal, feed: Feed) -> list[Series]
         return []
     return [
         bucket
-        for labels, _ in label_sets(selector, feed)
+        for labels in label_sets(selector, feed)
         for bucket in _buckets(
             selector, labels, bounds, slow if labels["instance"] == feed.replicas[0] else fast
         )

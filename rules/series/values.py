@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import singledispatch
@@ -76,7 +77,7 @@ def is_rate(expr: Expr) -> bool:
 
 
 def _distinct(found: list[Series]) -> list[Series]:
-    return list({(fed.notation(), fed.shift): fed for fed in reversed(found)}.values())[::-1]
+    return list({(fed.name, fed.labels, fed.shift): fed for fed in reversed(found)}.values())[::-1]
 
 
 # --- a value for every result -------------------------------------------------------------------
@@ -197,16 +198,19 @@ def _(expr: Count, value: Decimal, feed: Feed) -> list[Series]:
     counted = results(expr.inner, feed)
     if value > len(counted):
         raise UntestableError(f"{expr} cannot be {value}: there are only {len(counted)}")
-    kept = [labels.items() for labels in counted[: int(value)]]
+    kept: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for labels in counted[: int(value)]:
+        kept.setdefault(tuple(labels), set()).add(tuple(labels.values()))
     # Twos tell a count from a sum, and unlike zeros they are no fault that makes other alerts fire,
     # on which promtool spends its time.
     each = Decimal(0) if expr.inner.is_condition else Decimal(2)
-    found = [
-        fed
-        for fed in _series(expr.inner, each, feed)
-        if any(labels <= dict(fed.labels).items() for labels in kept)
-    ]
+    found = [fed for fed in _series(expr.inner, each, feed) if _is_among(dict(fed.labels), kept)]
     return found or missing(expr.inner, feed)
+
+
+def _is_among(labels: Labels, kept: Mapping[tuple[str, ...], set[tuple[str, ...]]]) -> bool:
+    """Whether a label set has all labels of one that is kept: by their names, their values."""
+    return any(tuple(labels.get(name) for name in names) in found for names, found in kept.items())
 
 
 @_series.register

@@ -22,6 +22,7 @@ from rules.prove_alerts import (
     thresholds_agree,
 )
 from rules.prove_names import labels_exist, metrics_exist
+from rules.read_back import ReadBack
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -37,11 +38,11 @@ OVERVIEW = "grafana/dashboards/overview.json"
 PAGE = "docs/alerts/ServiceDown.md"
 INDEX = "docs/alerts/README.md"
 
-Judge = Callable[[Platform, Files], Proof]
+Judge = Callable[[Platform, ReadBack], Proof]
 
 
-def unit_tests(_platform: Platform, files: Files) -> Proof:
-    return every_alert_has_unit_tests(files)
+def unit_tests(_platform: Platform, written: ReadBack) -> Proof:
+    return every_alert_has_unit_tests(written)
 
 
 PROOFS: tuple[Judge, ...] = (
@@ -73,7 +74,8 @@ def without(*paths: str) -> tuple[Platform, Files]:
 
 
 def objections(judge: Judge, given: tuple[Platform, Files]) -> str:
-    proof = judge(*given)
+    platform, files = given
+    proof = judge(platform, ReadBack(files))
     assert not proof.holds
     return "\n".join(proof.objections)
 
@@ -81,11 +83,13 @@ def objections(judge: Judge, given: tuple[Platform, Files]) -> str:
 @pytest.mark.parametrize("config", [HERE / "tiny_config.py", ROOT / "config.py"])
 @pytest.mark.parametrize("judge", PROOFS)
 def test_each_proof_holds_for_what_is_generated(judge: Judge, config: Path) -> None:
-    assert judge(*compiled(config)).objections == []
+    platform, files = compiled(config)
+    assert judge(platform, ReadBack(files)).objections == []
 
 
 def test_each_proof_says_in_one_line_how_much_it_has_proved() -> None:
-    claims = [judge(*compiled()).claim for judge in PROOFS]
+    platform, files = compiled()
+    claims = [judge(platform, ReadBack(files)).claim for judge in PROOFS]
     assert claims == [
         "metrics: 19 are asked for, and all are in the catalogue",
         "labels: all that 33 expressions and their texts name are there",
@@ -255,7 +259,7 @@ def test_of_alerts_that_share_a_name_each_needs_tests_of_its_own() -> None:
         "rules/generated/g.rules.yml": yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}),
         "rules/generated/g.test.yml": yaml.safe_dump({"tests": [{"promql_expr_test": tests}]}),
     }
-    said = every_alert_has_unit_tests(files).objections
+    said = every_alert_has_unit_tests(ReadBack(files)).objections
     assert said == [
         "rules/generated/g.rules.yml: DataLossRisk: no unit test sees it fire",
         "rules/generated/g.rules.yml: DataLossRisk: no unit test sees it quiet",
@@ -342,7 +346,8 @@ def namesakes(tmp_path: Path) -> tuple[Platform, Files]:
 def test_alerts_that_share_a_name_are_judged_each(
     judge: Judge, namesakes: tuple[Platform, Files]
 ) -> None:
-    assert judge(*namesakes).objections == []
+    platform, files = namesakes
+    assert judge(platform, ReadBack(files)).objections == []
 
 
 def test_alerts_that_share_a_name_have_one_page_and_a_panel_each(

@@ -19,6 +19,7 @@ from model.platform import Platform
 from programs import find
 from rules import messages, routing
 from rules.lint_routes import nothing_is_amiss
+from rules.memory import Memory
 from rules.proof import Proof
 from rules.prove_messages import templates_exist, templates_render
 from rules.prove_routes import everybody_is_told, inhibitions_are_sound
@@ -236,9 +237,10 @@ def test_a_template_that_would_not_render_is_found(
     files = {**routing.build(platform), **messages.build(platform)}
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text.replace(old, new) if path.endswith(".tmpl") else text)
-    amtool = str(find("amtool"))
-    proof = templates_render(files[routing.PATH], amtool, tmp_path / routing.PATH)
+        files[path] = text.replace(old, new) if path.endswith(".tmpl") else text
+        (tmp_path / path).write_text(files[path])
+    amtool, text = str(find("amtool")), files.pop(routing.PATH)
+    proof = templates_render(text, files, amtool, tmp_path / routing.PATH, Memory(None))
     assert objection in said(proof)
 
 

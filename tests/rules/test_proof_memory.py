@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from model.load import load
 from programs import find
 from programs.find import identity
+from rules.compile import compile_files
 from rules.memory import Memory, proof_key
 from rules.output import Files
+from rules.prove import prove
 from rules.prove_unit_tests import unit_tests_pass
 
+TINY = Path(__file__).resolve().parent / "tiny_config.py"
+MESSAGES = "alertmanager/templates/monitoring.tmpl"
 RULES = "rules/generated/one.rules.yml"
 TEST = "rules/generated/one.test.yml"
 FILES = {
@@ -78,6 +83,54 @@ def test_a_changed_file_is_proved_anew(
 ) -> None:
     proved(FILES, tmp_path, memory)
     assert proved({**FILES, path: FILES[path].replace(old, new)}, tmp_path, memory) == RUN
+
+
+def test_what_passes_is_remembered_whatever_becomes_of_the_other_files(
+    tmp_path: Path, memory: Memory
+) -> None:
+    wrong = {
+        RULES.replace("one", "two"): FILES[RULES].replace("name: one", "name: two"),
+        TEST.replace("one", "two"): FILES[TEST].replace("one", "two").replace('"0"', '"1"'),
+    }
+    claim, objections = proved({**FILES, **wrong}, tmp_path, memory)
+    assert claim == "promtool test rules: 2 tests of 1 alerts"
+    assert objections
+    assert proved(FILES, tmp_path, memory) == REMEMBERED
+
+
+def test_a_proof_is_made_once_and_told_as_made_before(memory: Memory) -> None:
+    asked: list[int] = []
+
+    def prove() -> list[str]:
+        asked.append(1)
+        return []
+
+    key = proof_key(find("promtool"), "question", "text")
+    claims = [memory.proof("it holds", key, prove).claim for _ in range(2)]
+    assert claims == ["it holds", "it holds, proved before"]
+    assert len(asked) == 1
+
+
+def test_an_objection_is_told_again_by_whoever_has_it(memory: Memory) -> None:
+    key = proof_key(find("promtool"), "question", "text")
+    for _ in range(2):
+        assert memory.proof("it holds", key, lambda: ["no"]).objections == ["no"]
+
+
+def test_amtool_is_asked_again_when_the_messages_change(memory: Memory) -> None:
+    platform = load(TINY)
+    files = compile_files(platform)
+    reworded = {**files, MESSAGES: files[MESSAGES].replace("{{ define", " {{ define", 1)}
+
+    def remembered(given: Files) -> dict[str, bool]:
+        claims = [one.claim for one in prove(platform, given, memory=memory)]
+        told = {claim.partition(":")[0]: "proved before" in claim for claim in claims}
+        return {name: told[name] for name in told if name.startswith("amtool")}
+
+    names = ("amtool check-config", "amtool config routes test", "amtool template render")
+    assert remembered(files) == dict.fromkeys(names, False)
+    assert remembered(files) == dict.fromkeys(names, True)
+    assert remembered(reworded) == dict(zip(names, (False, True, False), strict=True))
 
 
 @pytest.mark.parametrize("content", [b"", b"0" * 65, b"\xff\x00"])

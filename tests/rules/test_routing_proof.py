@@ -16,6 +16,7 @@ from model.platform import Platform
 from programs import find
 from rules import routing
 from rules.label_sets import label_sets
+from rules.memory import Memory
 from rules.prove_routes import agrees_with_amtool, everybody_is_told
 from rules.tree import Tree, UnreadableError, conditions, read
 
@@ -228,7 +229,7 @@ def test_amtool_agrees_about_every_label_set(name: str, platform: Platform, tmp_
     config = tmp_path / "alertmanager.yml"
     config.write_text(text)
     amtool = str(find("amtool"))
-    proof = agrees_with_amtool(chosen, text, amtool, config, thorough=True)
+    proof = agrees_with_amtool(chosen, text, amtool, config, Memory(None), thorough=True)
     assert proof.objections == []
     assert str(len(label_sets(chosen, read(text).labels()))) in proof.claim
 
@@ -237,7 +238,8 @@ def test_a_disagreement_with_amtool_is_an_objection(platform: Platform, tmp_path
     config = tmp_path / "alertmanager.yml"
     config.write_text(spoilt(platform, "ledger", receiver="slack"))
     text = routing.build(platform)[routing.PATH]
-    proof = agrees_with_amtool(platform, text, str(find("amtool")), config, thorough=False)
+    amtool = str(find("amtool"))
+    proof = agrees_with_amtool(platform, text, amtool, config, Memory(None), thorough=False)
     assert any("by our reading ledger," in objection for objection in proof.objections)
 
 
