@@ -29,6 +29,7 @@ _HEIGHT = 8
 
 def build(platform: Platform) -> str:
     """The alerts dashboard's file."""
+    is_narrowed = any(SERVICES.concerns(alert.expr) for alert in platform.alerts)
     narrows = "Narrows the panels that are about services."
     return written(
         Board(
@@ -36,7 +37,7 @@ def build(platform: Platform) -> str:
             title="Alerts",
             about="What each alert compares, and with what.",
             sections=_sections(platform),
-            variables=(choose_services(platform, narrows),),
+            variables=(choose_services(platform, narrows),) if is_narrowed else (),
         ),
         platform,
     )

@@ -11,6 +11,7 @@ from model.promql import Ratio, collapsed, max_by, select, sum_by
 from model.sql import SqlMetrics, SqlValue
 from rules.dashboards import queries
 from rules.dashboards.board import Board, written
+from rules.dashboards.choices import SERVICES
 from rules.dashboards.page import Section, choose_services, evenly
 from rules.dashboards.panels import (
     GREEN,
@@ -44,14 +45,16 @@ _OUTCOMES = {
 
 def build(platform: Platform) -> str:
     """The dashboard's file."""
+    alerts = alerts_about(Topic.BUSINESS, platform)
+    choice = choose_services(platform, "Narrows the alerts that are about services.")
     return written(
         Board(
             uid=UID,
             title="Business",
             about="What is sold, refunded and waiting, and whether that is as usual.",
             sections=_sections(platform),
-            alerts=named(alerts_about(Topic.BUSINESS, platform)),
-            variables=(choose_services(platform, "Narrows the alerts that are about services."),),
+            alerts=named(alerts),
+            variables=(choice,) if any(SERVICES.concerns(one.expr) for one in alerts) else (),
         ),
         platform,
     )

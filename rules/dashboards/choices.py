@@ -31,13 +31,17 @@ class Choice:
             raise ValueError(f"{selector} is not narrowed by {self.variable}")
         return self._narrowed(selector)
 
-    def narrow(self, expr: Expr) -> Expr:
-        """The expression about what was chosen.
+    def concerns(self, expr: Expr) -> bool:
+        """Whether each result is about one of what may be chosen.
 
-        A figure about several would be another one if some were left out, so that stays as it is.
+        A figure about several would be another one if some were left out.
         """
         about = {self.label_of(part) for part in expr.walk() if isinstance(part, Selector)}
-        return self._within(expr) if about & expr.labels else expr
+        return bool(about & expr.labels)
+
+    def narrow(self, expr: Expr) -> Expr:
+        """The expression about what was chosen, itself where it is about several."""
+        return self._within(expr) if self.concerns(expr) else expr
 
     def _within(self, expr: Expr) -> Expr:
         if isinstance(expr, Selector):

@@ -197,7 +197,7 @@ def cells(shown: Json) -> set[tuple[int, int]]:
 
 
 def threshold_steps(shown: Json) -> list[tuple[float | None, str]]:
-    steps = shown["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    steps = shown["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
     return [(step["value"], step["color"]) for step in steps]
 
 
