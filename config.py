@@ -44,6 +44,7 @@ from model import (
     Usual,
     Webhook,
     WeeklyMaintenance,
+    Workers,
     collapsed,
     days,
     hours,
@@ -1809,4 +1810,6 @@ CONFIG = Platform(
         url="http://monitoring-service:3017/api/alertmanager/webhook",
         credentials_file=f"{SECRETS}/ingest_token",
     ),
+    # How often the ledger's workers run; they need a reload, and no new rules.
+    workers=Workers(alert_evaluation=seconds(60), metric_aggregation=minutes(5), cleanup="03:00"),
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import NoReturn
 
 import click
 import uvloop
 
 from exporter import logs
-from exporter.ledger.errors import SecondReplicaError
+from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
 from exporter.serve import CannotListenError, serve
 from exporter.service import missing_secrets, read_config
-from exporter.settings import SettingsError, read_settings
+from exporter.settings import Settings, SettingsError, read_settings
 from exporter.shard import Shard
 from exporter.version import VERSION
 from model.declared import ConfigError
@@ -61,7 +62,37 @@ def serve_command(shard: str | None) -> None:
         _refuse([str(error)], 1)
 
 
-def _refuse(problems: list[str], code: int) -> None:
+@main.command("migrate")
+def migrate_command() -> None:
+    """Bring the ledger's store to this version's schema, and print its revision.
+
+    The store is DATABASE_URL's Postgres, else the SQLite file of LEDGER_FILE. `serve` does the same
+    at its start.
+    """
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        _refuse(error.problems, 1)
+    logs.set_up("warning")
+    try:
+        click.echo(asyncio.run(_migrated(settings)))
+    except (StoreUnavailableError, SecondReplicaError) as error:
+        _refuse([str(error)], 1)
+
+
+async def _migrated(settings: Settings) -> str:
+    """What the store is, and the revision that it has now."""
+    from exporter.ledger.options import store_options
+    from exporter.ledger.store import Store
+
+    store = Store(store_options(settings))
+    try:
+        return f"{store.name}: revision {await store.open()}"
+    finally:
+        await store.close()
+
+
+def _refuse(problems: list[str], code: int) -> NoReturn:
     for problem in problems:
         click.echo(f"exporter: {problem}", err=True)
     sys.exit(code)

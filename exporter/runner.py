@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 import structlog
@@ -21,6 +21,7 @@ from exporter.telemetry import Telemetry
 from exporter.watch import Assignment, TargetSnapshot, Watch, WatchEvents
 from model.declared import ConfigError, Problem
 from model.platform import DEFAULT_PROBES_AT_ONCE, DEFAULT_PROBES_AT_ONCE_PER_HOST
+from model.targets import Target
 
 # How long past its deadline a prober may take to clean up before it is cancelled.
 _GRACE = 0.5
@@ -31,13 +32,19 @@ log = structlog.get_logger("exporter.runner")
 class Runner:
     """Probes all targets in the background. Its readers take snapshots and never wait."""
 
-    def __init__(self, telemetry: Telemetry, connectivity: Connectivity) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        connectivity: Connectivity,
+        counted: Callable[[Target, ProbeResult], None] | None = None,
+    ) -> None:
         self._telemetry = telemetry
         self._events = WatchEvents(
             self.probe,
             telemetry.probe_start_delay.observe,
             telemetry.errors.labels("prober").inc,
             connectivity.ended,
+            counted,
         )
         connectivity.when_isolated = self._withhold
         self._overruns = Overruns()

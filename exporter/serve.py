@@ -47,6 +47,8 @@ async def serve(
     ]
     if service.ledger is not None:
         background.append(asyncio.create_task(service.ledger.run()))
+    if service.workers is not None:
+        background.append(asyncio.create_task(service.workers.run()))
     try:
         # First: SIGHUP would end a process that does not handle it yet.
         _handle_signals(stop, service)

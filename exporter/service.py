@@ -33,6 +33,8 @@ from model.targets import Target
 
 if TYPE_CHECKING:
     from exporter.ledger.ledger import Ledger
+    from exporter.workers.aggregation import Aggregation
+    from exporter.workers.worker import Workers
 
 log = structlog.get_logger("exporter.service")
 
@@ -116,9 +118,12 @@ class Service:
         self.telemetry = Telemetry()
         self.network = Network()
         self.connectivity = Connectivity(self.network.resolver, self.telemetry)
-        self.runner = Runner(self.telemetry, self.connectivity)
         self.loaded = loaded
         self.ledger = self._make_ledger()
+        aggregation, self.workers = self._make_workers()
+        self.runner = Runner(
+            self.telemetry, self.connectivity, aggregation.count if aggregation else None
+        )
         self.started_at = time.time()
 
     def _make_ledger(self) -> Ledger | None:
@@ -128,6 +133,21 @@ class Service:
         from exporter.ledger.ledger import Ledger
 
         return Ledger(self.settings, self.telemetry.registry, lambda: self.loaded.platform)
+
+    def _make_workers(self) -> tuple[Aggregation | None, Workers | None]:
+        if self.ledger is None:
+            return None, None
+        from exporter.workers.aggregation import Aggregation
+        from exporter.workers.of_ledger import make_workers
+
+        aggregation = Aggregation(self.ledger.replica, self.ledger.started_at)
+        workers = make_workers(
+            self.ledger,
+            aggregation,
+            self.telemetry.registry,
+            read_only=self.settings.read_only,
+        )
+        return aggregation, workers
 
     async def start(self) -> None:
         """Start probing. Raises ConfigError if a target cannot be probed as the config says."""

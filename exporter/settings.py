@@ -115,7 +115,8 @@ class Settings(BaseModel):
     ledger_file: Path = Path("monitoring.sqlite3")
     database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool_min: int = Field(default=2, ge=0, le=1000)
-    database_pool_max: int = Field(default=10, ge=1, le=1000)
+    # A worker holds one connection, and needs another one to work.
+    database_pool_max: int = Field(default=10, ge=2, le=1000)
     # What a replica is called, for people and for the rows that it writes: a pod's name.
     replica: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
     read_only: bool = False

@@ -63,13 +63,15 @@ class TargetSnapshot:
 class WatchEvents:
     """Whom a watch tells: of each probe to run, how late in seconds each was started, of errors.
 
-    `ended` is told of a host's result, and answers whether to withhold it.
+    `ended` is told of a host's result, and answers whether to withhold it. `counted` is told of
+    each that was not withheld, once there is another one.
     """
 
     probe: Callable[[Prober, float], Awaitable[ProbeResult]]
     started: Callable[[float], None]
     failed: Callable[[], None]
     ended: Callable[[str, ProbeResult], bool]
+    counted: Callable[[Target, ProbeResult], None] | None = None
 
 
 class Watch:
@@ -206,6 +208,9 @@ class Watch:
         if previous is None or previous.health is not result.health:
             self._since = result.ended_at
             self._log_change(previous, result)
+        # Only now is it known that the previous one was not withheld.
+        if self._events.counted is not None and previous is not None and not self._withheld:
+            self._events.counted(self.target, previous)
         self._withheld = {}
         if self._events.ended(self._host, result):
             self.withhold()

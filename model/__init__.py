@@ -69,6 +69,7 @@ from model.raw import Fires, Quiet, Raw
 from model.redis import Redis, RedisKey, Sentinel
 from model.sql import SqlMetrics, SqlValue
 from model.targets import Postgres, Service, TcpService
+from model.workers import Workers
 
 __all__ = [
     "BURN_WINDOWS",
@@ -122,6 +123,7 @@ __all__ = [
     "Usual",
     "Webhook",
     "WeeklyMaintenance",
+    "Workers",
     "avg_by",
     "avg_over_time",
     "bucket",

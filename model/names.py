@@ -21,6 +21,7 @@ from model.names_redis import *  # noqa: F403 - part of this catalogue
 from model.names_redis_replication import *  # noqa: F403 - part of this catalogue
 from model.names_response import *  # noqa: F403 - part of this catalogue
 from model.names_services import *  # noqa: F403 - part of this catalogue
+from model.names_workers import *  # noqa: F403 - part of this catalogue
 
 _G, _C, _H = MetricType.GAUGE, MetricType.COUNTER, MetricType.HISTOGRAM
 _T = ("target",)

@@ -31,6 +31,7 @@ from model.sql import SqlMetrics
 from model.targets import Postgres, Service, Target, TcpService, url_mistakes
 from model.telling import TELLING_CHECKS
 from model.versions import version_mistakes
+from model.workers import Workers
 
 D = TypeVar("D", bound=Declared)
 T = TypeVar("T")
@@ -116,6 +117,7 @@ class Platform(Declared):
     grafana_url: str | None = None
     # What records each alert's life and takes acknowledgements; None if nothing does.
     ledger: Webhook | None = None
+    workers: Workers = Workers()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -205,11 +207,12 @@ class Platform(Declared):
     def sha256(self) -> str:
         """The hash of what the config means; comments and layout do not change it.
 
-        Maintenance windows are left out: no rule depends on them, and a window that is added to the
-        exporter alone must not make ConfigDrift fire.
+        Maintenance windows and the workers' intervals are left out: no rule depends on them, and
+        what is changed in the exporter alone must not make ConfigDrift fire.
         """
-        compiled = self.model_copy(update={"maintenance": ()})
-        meant = [_canonical(compiled), _canonical(self.recording_rules)]
+        compiled = _canonical(self.model_copy(update={"maintenance": ()}))
+        del compiled["workers"]
+        meant = [compiled, _canonical(self.recording_rules)]
         text = json.dumps(meant, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -247,6 +250,7 @@ _NOT_COMPARED = {
     "grafana_url",
     "probes_at_once",
     "probes_at_once_per_host",
+    "workers",
 }
 
 

@@ -9,3 +9,7 @@ class StoreUnavailableError(Exception):
 
 class SecondReplicaError(Exception):
     """Another process has this SQLite file; several replicas need Postgres."""
+
+
+class ArchiveRefusedError(Exception):
+    """An archive of that name is there that rows cannot be moved into; says what to do."""

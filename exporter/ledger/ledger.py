@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
 import aiohttp
@@ -19,8 +18,9 @@ from exporter.ledger.batches import Batches
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
-from exporter.ledger.reconcile import reconcile
-from exporter.ledger.store import Store, StoreOptions
+from exporter.ledger.options import store_options
+from exporter.ledger.service_figures import ServiceFigures
+from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
 from exporter.settings import Settings
 from exporter.version import VERSION
@@ -30,8 +30,6 @@ from model.platform import Platform
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
-# How often Alertmanager and Prometheus are asked.
-_RECONCILE_SECONDS = 60.0
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -45,17 +43,10 @@ class Ledger:
     def __init__(
         self, settings: Settings, registry: Registry, platform: Callable[[], Platform]
     ) -> None:
-        url = settings.database_url
         self.replica = settings.replica
         self.platform = platform
-        self.store = Store(
-            StoreOptions(
-                url=url.get_secret_value() if url is not None else None,
-                file=Path(settings.ledger_file),
-                pool_min=settings.database_pool_min,
-                pool_max=settings.database_pool_max,
-            )
-        )
+        self.store = Store(store_options(settings))
+        self.figures = ServiceFigures(self.store)
         self.started_at = datetime.now(UTC)
         self._changed = asyncio.Event()
         self._deliveries = Batches(self._take)
@@ -75,35 +66,10 @@ class Ledger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the store open, what is told of it fresh and the ledger complete, until cancelled.
+        """Keep the store open and what is told of it fresh, until cancelled.
 
         Raises SecondReplicaError.
         """
-        tasks = [
-            asyncio.create_task(self._keep_fresh()),
-            asyncio.create_task(self._keep_complete()),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            # The store is closed next, which nobody may be using then.
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _keep_complete(self) -> None:
-        while True:
-            try:
-                await reconcile(self, datetime.now(UTC))
-            except StoreUnavailableError:
-                await asyncio.sleep(_REFRESH_SECONDS)  # said in the log by who keeps it open
-            else:
-                await asyncio.sleep(_RECONCILE_SECONDS)
-
-    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:

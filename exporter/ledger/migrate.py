@@ -31,6 +31,8 @@ async def migrate(engine: AsyncEngine) -> str:
 
 def _upgrade(connection: Connection) -> str:
     if connection.dialect.name == "postgresql":
+        # Another replica that migrates, and a large table, take what they take.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

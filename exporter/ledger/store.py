@@ -32,6 +32,14 @@ APPLICATION_NAME = "monitoring-service"
 # How long a transaction may take. Alertmanager gives a webhook 10 s before it sends it again.
 DEADLINE = 5.0
 _CONNECT_SECONDS = 3
+# A machine that is gone says no goodbye: the server looks for it, and gives back its locks.
+_SESSION = {
+    "statement_timeout": int(DEADLINE * 1000),
+    "timezone": "UTC",
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+}
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -68,6 +76,8 @@ class Store:
 
     def __init__(self, options: StoreOptions) -> None:
         self.postgres = options.url is not None
+        # Set once it has been opened, and from then on.
+        self.opened = asyncio.Event()
         self._options = options
         self._engine = _engine(options)
         self._waiting = 0
@@ -82,8 +92,8 @@ class Store:
         full = self._in_use >= self._options.pool_max
         return PoolState(self._options.pool_max, self._in_use, self._waiting if full else 0)
 
-    async def open(self) -> None:
-        """Migrate the store, and serve transactions from now on.
+    async def open(self) -> str:
+        """Migrate the store, and serve transactions from now on; answers the schema's revision.
 
         Raises StoreUnavailableError, to be tried again; SecondReplicaError where that is no use.
         """
@@ -94,6 +104,8 @@ class Store:
             revision = await migrate(self._engine)
         log.info("the ledger is open", store=self.name, revision=revision)
         self._trouble = None
+        self.opened.set()
+        return revision
 
     async def close(self) -> None:
         """Close all connections."""
@@ -140,11 +152,38 @@ class Store:
             self._writing.release()
 
     @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """One connection for several transactions: what it locks stays locked from one to the next.
+
+        It is closed at the end, and with it goes every lock. Raises StoreUnavailableError.
+        """
+        async with self._connection() as connection:
+            try:
+                yield Session(self, connection)
+            finally:
+                await asyncio.shield(connection.invalidate())
+
+    @asynccontextmanager
+    async def within(
+        self, connection: AsyncConnection, deadline: float
+    ) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes, on a connection of `session`. Raises StoreUnavailableError."""
+        async with self._turn(deadline):
+            with _told():
+                cut = _Cut(connection, deadline)
+                try:
+                    await self._make_ready(connection, cut, write=True, again=False)
+                    yield connection
+                    await connection.commit()
+                except BaseException:
+                    await asyncio.shield(connection.rollback())
+                    raise
+                finally:
+                    cut.stop()
+
+    @asynccontextmanager
     async def _transaction(self, deadline: float, *, write: bool) -> AsyncIterator[AsyncConnection]:
-        if self._trouble is not None:
-            raise StoreUnavailableError(self._trouble)
-        with _told():
-            connection = await self._checked_out()
+        async with self._connection() as connection:
             cut = _Cut(connection, deadline)
             try:
                 await self._make_ready(connection, cut, write=write)
@@ -152,6 +191,16 @@ class Store:
                 await connection.commit()
             finally:
                 cut.stop()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        if self._trouble is not None:
+            raise StoreUnavailableError(self._trouble)
+        with _told():
+            connection = await self._checked_out()
+            try:
+                yield connection
+            finally:
                 self._in_use -= 1
                 await asyncio.shield(connection.close())
 
@@ -164,16 +213,23 @@ class Store:
         self._in_use += 1
         return connection
 
-    async def _make_ready(self, connection: AsyncConnection, cut: _Cut, *, write: bool) -> None:
+    async def _make_ready(
+        self, connection: AsyncConnection, cut: _Cut, *, write: bool, again: bool = True
+    ) -> None:
         """Begin; connect anew if the server has closed the connection since it was last used."""
         await cut.start()
-        await connection.execution_options(write=write)
+        if write or not self.postgres:
+            await connection.execution_options(write=write)
+        else:
+            # All statements see the same: who asks which archives there are, and then reads them,
+            # must not miss what was moved in between.
+            await connection.execution_options(write=write, isolation_level="REPEATABLE READ")
         if not self.postgres:
             return
         try:
             await connection.execute(text("SELECT 1"))
         except DBAPIError as error:
-            if not error.connection_invalidated or cut.done:
+            if not error.connection_invalidated or cut.done or not again:
                 raise
             await connection.rollback()
             # It connects again by itself.
@@ -198,6 +254,25 @@ class Store:
                 "DATABASE_URL to a Postgres that several replicas share"
             ) from None
         self._lock = lock
+
+
+class Session:
+    """Several transactions on one connection, each by a deadline of its own.
+
+    Once the connection is lost, so are its locks: every further transaction is refused.
+    """
+
+    def __init__(self, store: Store, connection: AsyncConnection) -> None:
+        self.store = store
+        self._connection = connection
+
+    @asynccontextmanager
+    async def begin(self, deadline: float = DEADLINE) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes. Raises StoreUnavailableError."""
+        if self._connection.invalidated:
+            raise StoreUnavailableError("the connection to the ledger's store was lost")
+        async with self.store.within(self._connection, deadline) as connection:
+            yield connection
 
 
 class _Cut:
@@ -272,7 +347,7 @@ def _engine(options: StoreOptions) -> AsyncEngine:
 def _postgres(url: URL, options: StoreOptions) -> AsyncEngine:
     connect: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
     if "options" not in url.query:
-        connect["options"] = f"-c statement_timeout={int(DEADLINE * 1000)} -c timezone=UTC"
+        connect["options"] = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     return create_async_engine(
         url.set(drivername="postgresql+psycopg").update_query_dict(
             {"application_name": APPLICATION_NAME}

@@ -161,8 +161,10 @@ Index("alert_audit_of_alert", alert_audit.c.alert_id, alert_audit.c.at)
 Index("alert_audit_by_time", alert_audit.c.at)
 
 # What one replica has seen of a target in one interval: sums and counts, so that rows can be added
-# up. `timestamp` is the interval's start. `buckets` counts durations by the bounds of
-# exporter/workers/histogram.py; `duration_sum` is in seconds.
+# up. After a day one row an hour is made of those of all replicas, whose name is then `*`.
+# `timestamp` is the interval's start, `seconds` its length. Durations are of probes that succeeded:
+# `buckets` counts them by their upper bounds, those of exporter/workers/histogram.py;
+# `duration_sum` is in seconds.
 metrics: Table = Table(
     "metrics",
     metadata,
@@ -190,7 +192,9 @@ workers: Table = Table(
     Column("ended_at", UtcDateTime),
     Column("successes", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
+    # Of the last run that failed; `failed` is whether that was the last one.
     Column("last_error", Text),
+    Column("failed", Boolean, nullable=False, server_default=text("false")),
 )
 
 # Who writes here. The latest `seen_at` before a start tells how long nobody listened.

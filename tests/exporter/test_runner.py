@@ -437,3 +437,28 @@ async def test_a_stop_in_the_middle_of_a_reload_starts_nothing(runner: Runner) -
     await reload
     await asyncio.sleep(1.1)
     assert (late.starts, late.closed) == ([], 1)
+
+
+# --- what is counted for the ledger -------------------------------------------------------------
+
+
+async def test_each_result_is_counted_but_for_those_that_were_withheld() -> None:
+    counted: list[tuple[str, bool]] = []
+    telemetry = Telemetry()
+    runner = Runner(
+        telemetry,
+        Connectivity(Resolver(), telemetry),
+        lambda target, result: counted.append((target.name, result.success)),
+    )
+    prober = StandIn(lambda: failure(Reason.TIMEOUT))
+    try:
+        await runner.watch([assigned(redis_target(), prober)])
+        await until(lambda: any("probe_success" in lines for lines in runner.fragments()), 10)
+        runner._withhold()
+        prober.answer = success
+        await until(lambda: len(counted) >= 2, 10)
+        prober.answer = failure
+        await until(lambda: ("redis", False) in counted, 10)
+    finally:
+        await runner.stop()
+    assert counted[:2] == [("redis", True), ("redis", True)]

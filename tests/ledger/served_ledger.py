@@ -51,14 +51,16 @@ async def served(
     directory.mkdir(parents=True, exist_ok=True)
     variables = environment(options, replica)
     async with serving(directory, Fleet(), variables, text or with_ledger()) as made:
-        ledger = ledger_of(made)
-        running = asyncio.create_task(ledger.run())
+        ledger, workers = ledger_of(made), made.service.workers
+        assert workers is not None
+        running = [asyncio.create_task(part.run()) for part in (ledger, workers)]
         try:
             await opened(ledger.store)
             yield made
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await ledger.close()
 
 

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("successes", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("failed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     _make_audit_append_only()
