@@ -32,7 +32,8 @@ from rules.dashboards.panels import (
     stat_panel,
     timeline_panel,
 )
-from rules.dashboards.ranges import per_second, percentile
+from rules.dashboards.ranges import grown, per_second, percentile
+from rules.dashboards.states import ANSWERS
 from rules.dashboards.topics import Topic, alerts_about, conditions, named
 from rules.dashboards.units import BYTES, COUNT, PER_SECOND, SECONDS
 
@@ -67,7 +68,8 @@ def _sections(platform: Platform) -> Iterator[Section]:
     process = [_memory(), _cpu(), _lag(), _errors(), _tasks(), _descriptors()]
     yield Section(evenly(process), _HEIGHT, "The exporter's processes")
     if platform.ledger is not None:
-        yield Section(evenly([_pool()]), _HEIGHT, "The ledger and its workers")
+        ledger = [_store(), _pool(), _reconciled(), _succeeded(), _runs(), _run_duration()]
+        yield Section(evenly(ledger), _HEIGHT, "The ledger and its workers")
     scraping = [_reached(), _scrapes(), _samples(), _series(), _rules()]
     yield Section(evenly(scraping), _HEIGHT, "Prometheus")
     yield from conditions(Topic.MONITORING, platform)
@@ -277,6 +279,57 @@ def _descriptors() -> Panel:
 
 
 # --- the ledger ---------------------------------------------------------------------------------
+
+
+def _store() -> Panel:
+    text = Text(
+        "Store of the ledger",
+        "Whether each exporter can read and write it. If not, no acknowledgement is taken, and "
+        "what is acknowledged escalates: is its database up?",
+    )
+    up = min_by(select(names.ALERT_LEDGER_STORE_UP), "instance")
+    return timeline_panel(text, [asked(up, "{{instance}}")], ANSWERS, _BANDS // 2)
+
+
+def _reconciled() -> Panel:
+    text = Text(
+        "Since the ledger was level with Alertmanager",
+        "How long ago the ledger was last compared with Alertmanager and Prometheus. If it only "
+        "rises: can the exporter reach both? What was lost on the way is missing until then.",
+    )
+    until = max_by(select(names.ALERT_LEDGER_RECONCILED))
+    return line_panel(text, [asked(f"time() - {until}", "since")], SECONDS)
+
+
+def _succeeded() -> Panel:
+    text = Text(
+        "Since each worker succeeded",
+        "How long ago each worker last succeeded, on whichever replica; none where it never has. "
+        "It rises to the worker's interval and falls again.",
+    )
+    last = max_by(select(names.WORKER_LAST_SUCCESS), "worker")
+    panel = line_panel(text, [asked(f"time() - ({last} > 0)", "{{worker}}")], SECONDS)
+    return panel.no_value("none")
+
+
+def _runs() -> Panel:
+    text = Text(
+        "Runs of workers in the time shown",
+        "By result. Errors: the list of workers (/api/v1/monitoring/workers) has the last one's "
+        "reason. None at all: the workers are stuck, restart the exporter.",
+    )
+    runs = sum_by(grown(select(names.WORKER_RUNS)), "worker", "result")
+    return line_panel(text, [asked(runs, "{{worker}} {{result}}")], COUNT)
+
+
+def _run_duration() -> Panel:
+    text = Text(
+        "How long workers run",
+        "The last run of each worker. If it nears the worker's interval: is the store slow, or has "
+        "history grown? Archives keep it small.",
+    )
+    took = max_by(select(names.WORKER_DURATION), "worker")
+    return line_panel(text, [asked(took, "{{worker}}")], SECONDS)
 
 
 def _pool() -> Panel:

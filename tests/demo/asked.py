@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from demo.api import Api
+from demo.stack import Stack
 from model.durations import parse, prometheus
 from model.platform import Platform
 from rules.dashboards import build
@@ -28,6 +30,13 @@ class Asked:
     panel: str
     ref_id: str
     expr: str
+    # What the panel says where there is nothing.
+    empty: str | None
+
+    @property
+    def title(self) -> str:
+        """The panel's title, without what tells an alert's panel from the others."""
+        return self.panel.removeprefix("Alert: ")
 
     @property
     def place(self) -> str:
@@ -44,11 +53,30 @@ def asked(platform: Platform) -> list[Asked]:
     return found
 
 
-async def series(api: Api, query: Asked) -> dict[tuple[tuple[str, str], ...], float]:
-    """What a query returns, by labels. What is no number is no data."""
-    answer = await api.instant(query.expr.replace(_OR_ZERO, ""))
-    values = {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in answer}
-    return {labels: value for labels, value in values.items() if not math.isnan(value)}
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a query returns for one set of labels."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+async def answered(api: Api, query: Asked) -> list[Line]:
+    """What a query returns. What is no number is no data."""
+    lines = [Line(one["metric"], float(one["value"][1])) for one in await api.instant(query.expr)]
+    return [line for line in lines if not math.isnan(line.value)]
+
+
+async def has_data(api: Api, query: Asked) -> bool:
+    """Whether there is anything but the zero that the query brings itself."""
+    return bool(await answered(api, replace(query, expr=query.expr.replace(_OR_ZERO, ""))))
+
+
+async def on_panel(stack: Stack, board: str, title: str) -> list[Line]:
+    """What a panel shows now, of all its queries."""
+    queries = [one for one in asked(stack.platform) if (one.board, one.panel) == (board, title)]
+    assert queries, f"there is no panel {title} on {board}"
+    return [line for query in queries for line in await answered(stack.api, query)]
 
 
 def _of_board(name: str, board: Json, platform: Platform) -> Iterator[Asked]:
@@ -56,7 +84,13 @@ def _of_board(name: str, board: Json, platform: Platform) -> Iterator[Asked]:
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
             variables = {**chosen, **_ranges(target, platform)}
-            yield Asked(name, panel["title"], target["refId"], _put_in(target["expr"], variables))
+            yield Asked(
+                board=name,
+                panel=panel["title"],
+                ref_id=target["refId"],
+                expr=_put_in(target["expr"], variables),
+                empty=panel["fieldConfig"]["defaults"].get("noValue"),
+            )
 
 
 def _choices(board: Json) -> list[Json]:
@@ -80,3 +114,63 @@ def _put_in(expr: str, variables: Mapping[str, str]) -> str:
     for name in sorted(variables, key=len, reverse=True):
         expr = expr.replace(name, variables[name])
     return expr
+
+
+# --- what rightly returns nothing ---------------------------------------------------------------
+
+_NO_TLS = "no service of the demo is probed over TLS"
+_NO_SLOT = "the demo's Postgres has no replication slot"
+_NO_LIMIT = "it depends on whether this machine's cgroup limits memory"
+_NOBODY = "nobody has acknowledged, marked or missed an alert yet"
+_WELL = "it has a line only while something is wrong"
+
+# By the titles of panels; an alert's panel has the same one on each dashboard. Nothing in the demo
+# can make these return anything.
+NEVER: Mapping[str, str] = MappingProxyType(
+    {
+        "CertificateExpiring": _NO_TLS,
+        "Certificate expires in": _NO_TLS,
+        "Time until a certificate expires": _NO_TLS,
+        "CacheHitRatioLow": "it counts from 100,000 blocks in 10 minutes, and nobody works there",
+        "DataLossRisk (cause=standby_lag, severity=critical)": "there is no standby",
+        "DataLossRisk (cause=inactive_slot, severity=critical)": _NO_SLOT,
+        "WAL kept for replication slots": _NO_SLOT,
+        "DataLossRisk (cause=backup_too_old, severity=critical)": "no backup has been made",
+        "RedisMemoryHigh": "the demo's Redis has no maxmemory",
+        "Look-ups that found a key": "nobody asks the demo's Redis for a key",
+        "HighMemoryUsage (process=service, severity=warning)": "config.py gives no memory_limit",
+        "TrafficSpike": "it compares with a week of history, which there is not",
+    }
+)
+# These return something now and then: while something is wrong, or on some machines.
+NOT_ALWAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "HighMemoryUsage (process=exporter, severity=warning)": _NO_LIMIT,
+        "Memory": _NO_LIMIT,
+        "Open alerts": _WELL,
+        "Firing": _WELL,
+        "Firing alerts": _WELL,
+        "Firing alerts, by severity": _WELL,
+        "Firing alerts, by name": _WELL,
+        "Failure reasons": _WELL,
+        "Most failing, the 10 worst services": _WELL,
+        "Statistics that cannot be read": _WELL,
+        "TargetNotProbed": _WELL,
+        "ServiceMetricsMissing": _WELL,
+        "ConfigDrift": _WELL,
+        "AlertUnacknowledgedTeamLead": _WELL,
+        "AlertUnacknowledgedManager": _WELL,
+        "AlertUnacknowledgedOnCall": _WELL,
+        "EscalationFailOpenCritical": _WELL,
+        "EscalationFailOpenError": _WELL,
+        "AlertLedgerDown": _WELL,
+        "Waiting to be acknowledged": _WELL,
+        "Acknowledged or not": _NOBODY,
+        "Fired": _WELL,
+        "Mean time to acknowledge": _NOBODY,
+        "Mean time to resolve": _WELL,
+        "Time to page, from firing to delivery": _WELL,
+        "False positives": _NOBODY,
+        "Responses that came too late": _NOBODY,
+    }
+)
