@@ -133,7 +133,6 @@ NEVER: Mapping[str, str] = MappingProxyType(
         "Time until a certificate expires": _NO_TLS,
         "CacheHitRatioLow": "it counts from 100,000 blocks in 10 minutes, and nobody works there",
         "DataLossRisk (cause=standby_lag, severity=critical)": "there is no standby",
-        "DataLossRisk (cause=inactive_slot, severity=critical)": _NO_SLOT,
         "WAL kept for replication slots": _NO_SLOT,
         "DataLossRisk (cause=backup_too_old, severity=critical)": "no backup has been made",
         "RedisMemoryHigh": "the demo's Redis has no maxmemory",
@@ -147,6 +146,7 @@ NOT_ALWAYS: Mapping[str, str] = MappingProxyType(
     {
         "HighMemoryUsage (process=exporter, severity=warning)": _NO_LIMIT,
         "Memory": _NO_LIMIT,
+        "DataLossRisk (cause=inactive_slot, severity=critical)": _NO_SLOT,
         "Open alerts": _WELL,
         "Firing": _WELL,
         "Firing alerts": _WELL,
