@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
 from model.metric import Collapse, Metric, MetricType, Scope
 
+# How far back figures by name look, as their label `window` says it.
+RESPONSE_WINDOWS: Mapping[str, timedelta] = MappingProxyType(
+    {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+)
+
 _G, _L, _MAX = MetricType.GAUGE, Scope.LEDGER, Collapse.MAX
-# `window` is how far back the figures look, as 24h, 7d or 30d; an alert counts where it began.
+# An alert counts in the windows in which it began.
 _BY_NAME = ("window", "source_alertname")
 
 ALERT_LEDGER_ACKNOWLEDGED_SINCE = Metric(

@@ -19,6 +19,7 @@ from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
+from exporter.ledger.responses import Responses
 from exporter.ledger.service_figures import ServiceFigures
 from exporter.ledger.store import Store
 from exporter.ledger.tables import replicas
@@ -53,6 +54,7 @@ class Ledger:
         self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
         self._told = state.Told(registry)
+        self._responses = Responses(self.store, registry, platform)
         self._messages = registry.family(names.ALERT_LEDGER_MESSAGES)
         for source in get_args(Source):
             for change in CHANGES:
@@ -70,6 +72,17 @@ class Ledger:
 
         Raises SecondReplicaError.
         """
+        tasks = [asyncio.create_task(one) for one in (self._keep_fresh(), self._responses.run())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:

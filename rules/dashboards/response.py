@@ -35,15 +35,13 @@ NOBODY, SILENCED, UNKNOWN = "nobody yet", "silenced", "unknown"
 _HEIGHT = 8
 _MOST = 10
 _ALERT = queries.ALERT
-# The windows that the ledger tells figures of; the first is what people are shown at first.
-WINDOWS = ("7d", "24h", "30d")
 WINDOW = "$window"
 
 
 def choose_window() -> Variable:
     """The variable of how far back the figures by name look."""
     about = "How far back the figures by name look; an alert counts where it began."
-    return one_of(WINDOW.removeprefix("$"), Text("Window", about), WINDOWS)
+    return one_of(WINDOW.removeprefix("$"), Text("Window", about), tuple(names.RESPONSE_WINDOWS))
 
 
 def alerts_and_who() -> str:
