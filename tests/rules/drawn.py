@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from model import (
 )
 from model.load import load
 from model.promql import Count, Expr
+from programs import find
 from rules.dashboards import ALERTS, OVERVIEW, build
 
 RANGES = {"$__rate_interval": "1m", "$__range": "1h"}
@@ -199,6 +201,31 @@ def cells(shown: Json) -> set[tuple[int, int]]:
 def threshold_steps(shown: Json) -> list[tuple[float | None, str]]:
     steps = shown["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
     return [(step["value"], step["color"]) for step in steps]
+
+
+def promtool_agrees(
+    series: list[dict[str, str]], expected: dict[str, dict[str, float]], directory: Path
+) -> None:
+    """Evaluate expressions over series, and compare their results."""
+    tests = [
+        {
+            "expr": expression,
+            "eval_time": "5m",
+            "exp_samples": [{"labels": k, "value": v} for k, v in results.items()],
+        }
+        for expression, results in expected.items()
+    ]
+    document = {"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}
+    file = directory / "tests.yml"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    ran = subprocess.run(
+        [str(find("promtool")), "test", "rules", str(file)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 PLATFORMS = {"bare": tiny(), "tiny": full(), "rich": rich(), "config.py": ours()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -28,6 +27,7 @@ from drawn import (
     ours,
     panel,
     panels_of,
+    promtool_agrees,
     threshold_steps,
     tiny,
 )
@@ -35,7 +35,6 @@ from drawn import (
 from model import CONFIG_SHA256, Alert, Platform, Postgres
 from model.escalation import escalation_rules
 from model.promql import Threshold
-from programs import find
 from rules.dashboards import ALERTS, OVERVIEW, build
 from rules.output import HEADER
 from rules.writer import leftovers, write
@@ -248,31 +247,6 @@ def observations(instance: str) -> list[dict[str, str]]:
         for metric, by_target in values.items()
         for target, value in by_target.items()
     ]
-
-
-def promtool_agrees(
-    series: list[dict[str, str]], expected: dict[str, dict[str, float]], directory: Path
-) -> None:
-    """Evaluate expressions over series, and compare their results."""
-    tests = [
-        {
-            "expr": expression,
-            "eval_time": "5m",
-            "exp_samples": [{"labels": k, "value": v} for k, v in results.items()],
-        }
-        for expression, results in expected.items()
-    ]
-    document = {"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}
-    file = directory / "tests.yml"
-    file.write_text(json.dumps(document), encoding="utf-8")
-    ran = subprocess.run(
-        [str(find("promtool")), "test", "rules", str(file)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_a_services_states_have_words_and_colours_that_everybody_tells_apart() -> None:
