@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import aiohttp
+
+_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,14 @@ class Api:
             response.raise_for_status()
             result: list[dict[str, Any]] = (await response.json())["data"]["result"]
             return result
+
+    async def until(self, query: str, deadline: float = 60.0) -> None:
+        """Wait until an instant query has a result. TimeoutError names one that has none."""
+        end = time.monotonic() + deadline
+        while not await self.instant(query):
+            if time.monotonic() > end:
+                raise TimeoutError(f"Prometheus has no {query} after {deadline:g} s")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def raw(self, selector: str, since: float, length: str = "10m") -> list[Point]:
         """The raw samples of the series that a selector names, from a unix time on, in order."""

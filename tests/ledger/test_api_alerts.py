@@ -301,13 +301,13 @@ async def test_of_very_many_notes_and_lines_the_latest_are_told(served: Api) -> 
     await served.add(row)
     note = {"alert_id": row["id"], "author": "me", "channel": "api"}
     line = {"alert_id": row["id"], "action": "note", "actor": "me", "channel": "api"}
-    async with served.store.begin() as connection:
-        for number in range(600):
-            at = NOON + timedelta(seconds=number)
-            await connection.execute(
-                insert(alert_notes).values(**note, created_at=at, text=str(number))
-            )
-            await connection.execute(insert(alert_audit).values(**line, at=at))
+    times = [NOON + timedelta(seconds=number) for number in range(600)]
+    async with served.store.begin(deadline=60) as connection:
+        await connection.execute(
+            insert(alert_notes),
+            [note | {"created_at": at, "text": str(n)} for n, at in enumerate(times)],
+        )
+        await connection.execute(insert(alert_audit), [line | {"at": at} for at in times])
     found = await served.get(f"/api/alerts/{row['id']}")
     assert [note["text"] for note in found["notes"]] == [str(n) for n in range(100, 600)]
     assert len(found["timeline"]) == 500
