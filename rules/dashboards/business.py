@@ -157,7 +157,7 @@ def _mints(every: str) -> Panel:
 def _failed_mints(every: str) -> Panel:
     text = Text(
         "Mints that fail",
-        "Their share of all mints. If it rises: look at minting-service's log, and at the "
+        "Their share of all mints; none where nothing is minted. If it rises: look at minting-service's log, and at the "
         "provider's status.",
     )
     done, failed = (
@@ -165,7 +165,7 @@ def _failed_mints(every: str) -> Panel:
         for metric in (names.MINTS, names.MINTS_FAILED)
     )
     share = Ratio(failed, done + failed, at_least="0.001")
-    return line_panel(text, [asked(share, "{{service}}", every)], SHARE)
+    return line_panel(text, [asked(share, "{{service}}", every)], SHARE).no_value("none")
 
 
 def _freshness() -> Panel:

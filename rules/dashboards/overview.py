@@ -256,7 +256,7 @@ def _dependencies(kinds: list[str]) -> Panel:
 def _failure_reasons() -> Panel:
     text = Text(
         "Failure reasons",
-        "Why probes fail, and since when; empty when none does. Refused: nothing listens, restart "
+        "Why probes fail, and since when; none when all succeed. Refused: nothing listens, restart "
         "it. Timed out: it hangs or is overloaded, look at what it depends on.",
     )
     query = Query(queries.failure_reasons(), legend="{{target}}: {{reason}}")
@@ -296,10 +296,10 @@ def _certificates(platform: Platform) -> Panel:
         return condition_panel(alert, platform, title)
     text = Text(
         title,
-        "How long the first certificate in each service's chain is still valid; empty when no "
+        "How long the first certificate in each service's chain is still valid; none when no "
         "service is probed over TLS. Renew it before clients refuse it.",
     )
-    return line_panel(text, [Query(queries.certificate_left())], "dtdurations")
+    return line_panel(text, [Query(queries.certificate_left())], "dtdurations").no_value("none")
 
 
 def _exporter() -> Iterator[Panel]:

@@ -221,7 +221,7 @@ def _locks() -> Panel:
 def _hits() -> Panel:
     text = Text(
         "Blocks found in the cache",
-        "The share of blocks that did not have to be read from disk, counted from ten a second. "
+        "The share of blocks that did not have to be read from disk; none under ten a second. "
         "99 % is usual; when it falls, tables are read whole or the cache is too small.",
     )
     hit, read = (
@@ -229,7 +229,7 @@ def _hits() -> Panel:
         for metric in (names.PG_STAT_DATABASE_BLKS_HIT, names.PG_STAT_DATABASE_BLKS_READ)
     )
     share = Ratio(hit, hit + read, at_least=10)
-    return line_panel(text, [asked(share, _DATABASE_LEGEND)], SHARE)
+    return line_panel(text, [asked(share, _DATABASE_LEGEND)], SHARE).no_value("none")
 
 
 def _temporary() -> Panel:

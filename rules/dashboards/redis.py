@@ -233,14 +233,15 @@ def _clients() -> Panel:
 def _hits() -> Panel:
     text = Text(
         "Look-ups that found a key",
-        "The share of look-ups that found what they asked for, counted from one a second. If a "
+        "The share of look-ups that found what they asked for; none under one a second. If a "
         "cache's share falls, it was emptied or is too small: the databases get the rest.",
     )
     hits, misses = (
         collapsed(per_second(_of(metric)))
         for metric in (names.REDIS_KEYSPACE_HITS, names.REDIS_KEYSPACE_MISSES)
     )
-    return line_panel(text, [asked(Ratio(hits, hits + misses, at_least=1))], SHARE)
+    panel = line_panel(text, [asked(Ratio(hits, hits + misses, at_least=1))], SHARE)
+    return panel.no_value("none")
 
 
 def _network() -> Panel:

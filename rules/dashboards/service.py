@@ -255,15 +255,16 @@ def _requests(every: str) -> Panel:
 def _failing_routes(every: str) -> Panel:
     text = Text(
         "Failing routes",
-        "The share of each route's requests that end with a server error. Begin with the highest: "
-        "what was deployed, and what does that route depend on?",
+        "The share of each route's requests that end with a server error; none without requests. "
+        "Begin with the highest: what was deployed, and what does that route depend on?",
     )
     by = ("service", "route")
     requests = SERVICES.of(names.HTTP_REQUESTS)
     total = sum_by(per_second(requests), *by)
     bad = sum_by(per_second(requests.where(Match.REGEX, status_code="5..")), *by)
     share = Ratio(Or(bad, total * 0), total, at_least="0.001")
-    return line_panel(text, [asked(share, "{{service}} {{route}}", every)], SHARE)
+    panel = line_panel(text, [asked(share, "{{service}} {{route}}", every)], SHARE)
+    return panel.no_value("none")
 
 
 def _durations(every: str) -> Panel:
