@@ -157,8 +157,8 @@ def _mints(every: str) -> Panel:
 def _failed_mints(every: str) -> Panel:
     text = Text(
         "Mints that fail",
-        "Their share of all mints; none where nothing is minted. If it rises: look at minting-service's log, and at the "
-        "provider's status.",
+        "Their share of all mints; none where nothing is minted. If it rises: look at the "
+        "service's log, and at the provider's status.",
     )
     done, failed = (
         sum_by(per_second(select(metric)), "service")
