@@ -171,7 +171,10 @@ async def test_what_the_dashboards_show_changes_when_a_service_breaks(stack: Sta
 async def becomes(stack: Stack, service: str, expected: dict[str, object]) -> None:
     """Wait until the dashboards show this of a service."""
     deadline = time.monotonic() + 90
-    while (seen := await shown_of(stack, service)) != expected and time.monotonic() < deadline:
+    while True:
+        seen = await shown_of(stack, service)
+        if seen == expected or time.monotonic() > deadline:
+            break
         await asyncio.sleep(0.5)
     assert seen == expected
 
