@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 from demo.api import Api
-from demo.stack import Stack
 from model.durations import parse, prometheus
 from model.platform import Platform
 from rules.dashboards import build
@@ -72,11 +71,11 @@ async def has_data(api: Api, query: Asked) -> bool:
     return bool(await answered(api, replace(query, expr=query.expr.replace(_OR_ZERO, ""))))
 
 
-async def on_panel(stack: Stack, board: str, title: str) -> list[Line]:
+async def on_panel(api: Api, queries: list[Asked], board: str, title: str) -> list[Line]:
     """What a panel shows now, of all its queries."""
-    queries = [one for one in asked(stack.platform) if (one.board, one.panel) == (board, title)]
-    assert queries, f"there is no panel {title} on {board}"
-    return [line for query in queries for line in await answered(stack.api, query)]
+    own = [one for one in queries if (one.board, one.panel) == (board, title)]
+    assert own, f"there is no panel {title} on {board}"
+    return [line for query in own for line in await answered(api, query)]
 
 
 def _of_board(name: str, board: Json, platform: Platform) -> Iterator[Asked]:

@@ -110,6 +110,7 @@ async def test_the_watchdog_comes_full_circle(stack: Stack) -> None:
         await asyncio.sleep(0.5)
 
 
+@pytest.mark.timeout(600)
 async def test_every_query_of_every_dashboard_returns_data(stack: Stack) -> None:
     """Objectives are recorded every two minutes; all else is there after one."""
     queries = asked(stack.platform)
@@ -136,6 +137,7 @@ async def test_a_panel_without_any_data_says_none_on_purpose(stack: Stack) -> No
             assert {query.empty for query in queries} == {"none"}, place
 
 
+@pytest.mark.timeout(600)
 async def test_what_the_dashboards_show_changes_when_a_service_breaks(stack: Stack) -> None:
     broken = "search-service"
     well: dict[str, object] = {
@@ -170,24 +172,25 @@ async def test_what_the_dashboards_show_changes_when_a_service_breaks(stack: Sta
 
 async def becomes(stack: Stack, service: str, expected: dict[str, object]) -> None:
     """Wait until the dashboards show this of a service."""
+    queries = asked(stack.platform)
     deadline = time.monotonic() + 90
     while True:
-        seen = await shown_of(stack, service)
+        seen = await shown_of(stack, queries, service)
         if seen == expected or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.5)
     assert seen == expected
 
 
-async def shown_of(stack: Stack, service: str) -> dict[str, object]:
+async def shown_of(stack: Stack, queries: list[Asked], service: str) -> dict[str, object]:
     """What panels show of a service, each by a word."""
 
     async def about(board: str, title: str, label: str) -> list[Line]:
-        lines = await on_panel(stack, board, title)
+        lines = await on_panel(stack.api, queries, board, title)
         return [line for line in lines if line.labels.get(label) == service]
 
-    down = await on_panel(stack, "overview", "Services down")
-    critical, *_ = await on_panel(stack, "overview", "Open alerts")
+    down = await on_panel(stack.api, queries, "overview", "Services down")
+    critical, *_ = await on_panel(stack.api, queries, "overview", "Open alerts")
     rows = await about("overview", "Firing alerts", "service")
     return {
         "services down": [line.value for line in down],
