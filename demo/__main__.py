@@ -12,7 +12,9 @@ from collections.abc import Coroutine, Sequence
 
 import click
 
+from demo.acknowledgement import acknowledge, token
 from demo.scenario import (
+    ALERT,
     CHANNELS,
     Event,
     Fault,
@@ -118,13 +120,19 @@ async def _scene(scenario: Scenario, name: str, *, keep: bool) -> int:
 async def _stay(stack: Stack) -> None:
     _headline("Still running; Ctrl-C stops it")
     _addresses(stack)
+    for role in ("responder", "viewer"):
+        click.echo(f"\n  a {role}'s token, for the API and the console:\n  {token(stack, role)}")
     await asyncio.Event().wait()
 
 
 async def _show(stack: Stack, service: str) -> int:
     await _overview(stack)
     _headline(f"{service} crashes")
-    done = await break_and_repair(stack, service, "crash", _tell)
+
+    async def acknowledged(since: float) -> None:
+        await acknowledge(stack, ALERT, service, since, _tell)
+
+    done = await break_and_repair(stack, service, "crash", _tell, acknowledged)
     first = done.pages["pagerduty"]
     _headline("What was measured")
     for channel in CHANNELS:
@@ -200,6 +208,7 @@ def _addresses(stack: Stack) -> None:
 _COLORS = {
     "broken": "red",
     "done": "red",
+    "acknowledged": "green",
     "repaired": "green",
     "undone": "green",
     "pagerduty": "cyan",

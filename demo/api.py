@@ -75,6 +75,25 @@ class Api:
             alerts: list[dict[str, Any]] = await response.json()
             return alerts
 
+    async def open_alerts(self, token: str) -> list[dict[str, Any]]:
+        """The alerts that the ledger has open."""
+        url = f"{self._exporter}/api/alerts?status=active"
+        async with self._session.get(url, headers=_bearer(token)) as response:
+            response.raise_for_status()
+            active: list[dict[str, Any]] = (await response.json())["active"]
+            return active
+
+    async def acknowledge(self, token: str, alert_id: str, notes: str) -> None:
+        """Acknowledge an alert."""
+        url = f"{self._exporter}/api/alerts/acknowledge/{alert_id}"
+        body = {"notes": notes}
+        async with self._session.post(url, json=body, headers=_bearer(token)) as response:
+            response.raise_for_status()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
 
 def unix(iso: str) -> float:
     """An ISO 8601 time in unix seconds."""

@@ -300,7 +300,7 @@ def write_rules(config: Path, output: Path) -> None:
 def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
     """Without a Postgres for the ledger it is an SQLite file, whatever this process was given."""
     directory = config.parent
-    elsewhere = ("DATABASE_URL", "REDIS_URL")
+    elsewhere = {"DATABASE_URL", "REDIS_URL", *map(str.upper, _SECRETS)}
     inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return {
         **inherited,

@@ -20,6 +20,7 @@ import pytest_asyncio
 import yaml
 from asked import NEVER, NOT_ALWAYS, Asked, Line, answered, asked, has_data, on_panel
 
+from demo.acknowledgement import acknowledge
 from demo.scenario import Event, break_and_repair, one_failed_probe
 from demo.stack import ROOT, Stack, running
 from programs import find
@@ -219,7 +220,11 @@ async def test_a_crash_pages_everywhere_a_lost_probe_pages_nobody_and_the_all_cl
     """The two run side by side: they are about different services."""
     events: list[Event] = []
     lost = asyncio.create_task(one_failed_probe(stack, "auth-service", WORST_PAGE))
-    done = await break_and_repair(stack, "payment-service", "crash", events.append)
+
+    async def acknowledged(since: float) -> None:
+        await acknowledge(stack, "ServiceDown", "payment-service", since, events.append)
+
+    done = await break_and_repair(stack, "payment-service", "crash", events.append, acknowledged)
     assert await lost == []
     assert set(done.pages) == {"pagerduty", "slack", "email"}
     assert max(done.pages.values()) <= WORST_PAGE
@@ -227,6 +232,7 @@ async def test_a_crash_pages_everywhere_a_lost_probe_pages_nobody_and_the_all_cl
     order = [event.what for event in events]
     assert order.index("probe failed") < order.index("scraped") < order.index("alert pending")
     assert order.index("alert pending") < order.index("alert firing") < order.index("pagerduty")
+    assert order.index("pagerduty") < order.index("acknowledged") < order.index("ladder stays")
 
 
 async def test_a_service_that_hangs_is_paged_as_well(stack: Stack) -> None:
