@@ -30,9 +30,11 @@ class Rules:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self._ids = _ids(platform)
-        self._named: dict[str, list[Alert]] = {}
+        self._named: dict[str, list[tuple[Alert, list[str]]]] = {}
         for alert in platform.alerts:
-            self._named.setdefault(alert.name, []).append(alert)
+            severity = platform.severity(alert.severity) if alert.severity else None
+            channels = list(channels_of(alert, severity)) if severity else []
+            self._named.setdefault(alert.name, []).append((alert, channels))
         self._channels = {str(one.name): list(one.channels) for one in platform.severities}
         self.listed = [self._listed(alert) for alert in platform.alerts]
 
@@ -43,10 +45,9 @@ class Rules:
 
         An alert that the config does not know has an id of its name, and its severity's channels.
         """
-        for alert in self._named.get(name, ()):
+        for alert, channels in self._named.get(name, ()):
             if alert.severity == severity and alert.labels.items() <= labels.items():
-                known = self.platform.severity(severity)
-                return self._ids[alert.key], list(channels_of(alert, known))
+                return self._ids[alert.key], channels
         return slug(name), self._channels.get(severity, [])
 
     def _listed(self, alert: Alert) -> Rule:
