@@ -79,7 +79,7 @@ def listing(shop: Workshop) -> list[Row]:
 
 
 def _exporter(shop: Workshop, running: ExitStack, name: str, **store: str) -> Exporter:
-    targets = Targets(1.0, 0.9, services=shop.nginx.urls[:20], ledger=True)
+    targets = Targets(1.0, 0.9, services=tuple(shop.nginx.urls[:20]), ledger=True)
     exporter = running.enter_context(
         Exporter(shop.place(f"ledger-{name}"), targets, ledger_load.variables(**store))
     )

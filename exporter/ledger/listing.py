@@ -181,7 +181,8 @@ async def counts(
 async def one(connection: AsyncConnection, source: FromClause, alert_id: str) -> Row[Any] | None:
     """An alert by its id."""
     found = await connection.execute(_chosen(source).where(source.c.id == alert_id).limit(1))
-    return found.first()
+    row: Row[Any] | None = found.first()
+    return row
 
 
 async def notes_of(connection: AsyncConnection, alert_id: str) -> Sequence[Row[Any]]:
