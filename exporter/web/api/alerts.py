@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import uuid
@@ -12,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
+from pydantic_core import from_json
 
 from exporter.web.api.alert_models import (
     Alert,
@@ -236,7 +236,7 @@ def _rules(call: Call[Any, Any]) -> Rules:
 
 def _texts(value: str | None) -> dict[str, str]:
     """JSON of labels or annotations; an archive that somebody else has made may lack it."""
-    return {name: str(text) for name, text in json.loads(value or "{}").items()}
+    return {name: str(text) for name, text in from_json(value or "{}").items()}
 
 
 def counted_by_severity(counted: Mapping[tuple[str, str], int]) -> Summary:
