@@ -96,12 +96,6 @@ def _shard(value: Any) -> Any:
     return shards.parse(value) if isinstance(value, str) else value
 
 
-def _own_name(known: dict[str, Any]) -> str:
-    """The host's name; of several exporters that share the targets, each has one of its own."""
-    host, shard = socket.gethostname(), known.get("shard", Shard())
-    return host if shard.count == 1 else f"{host}-{shard.number}"
-
-
 class Settings(BaseModel):
     """What the environment says, under the names that the user's runbook gives."""
 
@@ -125,7 +119,7 @@ class Settings(BaseModel):
     # A worker holds one connection, and needs another one to work.
     database_pool_max: int = Field(default=10, ge=2, le=1000)
     # What a replica is called, for people and for the rows that it writes: a pod's name.
-    replica: str = Field(default_factory=_own_name, min_length=1, max_length=253)
+    replica: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
     read_only: bool = False
     jwt_secret: Annotated[SecretStr | None, AfterValidator(_long_enough)] = None
     jwt_issuer: str = Field(default="tickettoken", min_length=1)
@@ -183,6 +177,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)
+    if "replica" not in found and settings.shard.count > 1:
+        # Several on one host, that share the targets, are not the same replica.
+        name = f"{settings.replica}-{settings.shard.number}"
+        settings = settings.model_copy(update={"replica": name})
     return settings
 
 
