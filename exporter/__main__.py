@@ -13,6 +13,8 @@ import uvloop
 
 from exporter import development, logs
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
+from exporter.logs import ServiceLog
+from exporter.logs.known_secrets import known_secrets
 from exporter.serve import CannotListenError, serve
 from exporter.service import missing_secrets, read_config
 from exporter.settings import Settings, SettingsError, read_settings
@@ -54,13 +56,16 @@ def serve_command(shard: str | None) -> None:
     if problems:
         # DATABASE_URL serves a target and the ledger: one mistake, one message.
         _refuse(list(dict.fromkeys(problems)), 2)
-    logs.set_up(settings.log_level)
     if settings.insecure_development:
         settings = development.with_secrets(settings)
         click.echo(development.warning(settings), err=True)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(config, environment, settings, loaded))
+        secrets = known_secrets(settings, loaded.platform, loaded.urls)
+        with (
+            ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(serve(config, environment, settings, loaded, service_log))
     except ConfigError as error:
         _refuse(str(error).splitlines(), 2)
     except (CannotListenError, SecondReplicaError) as error:
@@ -100,7 +105,7 @@ def migrate_command() -> None:
         settings = read_settings(os.environ)
     except SettingsError as error:
         _refuse(error.problems, 1)
-    logs.set_up("warning")
+    logs.quiet()
     try:
         click.echo(asyncio.run(_migrated(settings)))
     except (StoreUnavailableError, SecondReplicaError) as error:
