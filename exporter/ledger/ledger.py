@@ -31,6 +31,9 @@ from model.platform import Platform
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
 
+# Of the alerts of one delivery, so many are named in the log.
+_MOST_TOLD = 10
+
 log = structlog.get_logger("exporter.ledger")
 
 
@@ -115,6 +118,7 @@ class Ledger:
             self._messages.labels(source, change).inc(number)
         if outcome.changed:
             self.touch()
+            _tell(incoming, outcome, source)
         return outcome
 
     def count(self, closed: Mapping[Source, int]) -> None:
@@ -146,3 +150,17 @@ class Ledger:
                 .values(name=self.replica, **row)
                 .on_conflict_do_update(index_elements=["name"], set_=row)
             )
+
+
+def _tell(incoming: Sequence[Incoming], outcome: Outcome, source: Source) -> None:
+    """One line a delivery, however many alerts a storm has."""
+    log.info(
+        "alert notification taken",
+        source=source,
+        alerts=[
+            f"{one.name} {one.service} {'firing' if one.ends_at is None else 'resolved'}"
+            for one in incoming[:_MOST_TOLD]
+        ],
+        number=len(incoming),
+        changes={change: number for change, number in outcome.changes.items() if number},
+    )
