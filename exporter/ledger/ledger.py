@@ -30,6 +30,9 @@ from model.platform import Platform
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
 
+# Of the alerts of one delivery, so many are named in the log.
+_MOST_TOLD = 10
+
 log = structlog.get_logger("exporter.ledger")
 
 
@@ -128,6 +131,7 @@ class Ledger:
             self._messages.labels(source, change).inc(number)
         if outcome.changed:
             self.touch()
+            _tell(incoming, outcome, source)
         return outcome
 
     def count(self, closed: Mapping[Source, int]) -> None:
@@ -150,3 +154,17 @@ class Ledger:
         self._told.tell(await state.read(self.store, datetime.now(UTC)), self.platform())
         # What is only read learns of no new alert and of no acknowledgement: rules fail open.
         self._up.set(0 if self._read_only else 1)
+
+
+def _tell(incoming: Sequence[Incoming], outcome: Outcome, source: Source) -> None:
+    """One line a delivery, however many alerts a storm has."""
+    log.info(
+        "alert notification taken",
+        source=source,
+        alerts=[
+            f"{one.name} {one.service} {'firing' if one.ends_at is None else 'resolved'}"
+            for one in incoming[:_MOST_TOLD]
+        ],
+        number=len(incoming),
+        changes={change: number for change, number in outcome.changes.items() if number},
+    )
