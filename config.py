@@ -212,7 +212,16 @@ CHANNELS = (
     PagerDuty(routing_key_file=f"{SECRETS}/pagerduty_routing_key"),
 )
 
-# Alertmanager dials no phone: PagerDuty does, by a service of that person's own.
+# Alertmanager dials no phone: PagerDuty does, by a service of that person's own. Whoever may
+# acknowledge from Slack, or is to be known by name when acknowledging in PagerDuty, has an entry
+# with these IDs, whether a ladder names it or not (docs/chat.md):
+#     Contact(
+#         role="jane",
+#         title="Jane Doe",
+#         email="jane@tickettoken.com",
+#         slack_user="T0123/U0456",
+#         pagerduty_user="PABC123",
+#     ),
 CONTACTS = (
     Contact(
         role="on-call",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from datetime import timedelta
 from typing import NoReturn
 
 import click
 import uvloop
 
-from exporter import logs
+from exporter import development, logs
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
 from exporter.serve import CannotListenError, serve
 from exporter.service import missing_secrets, read_config
 from exporter.settings import Settings, SettingsError, read_settings
 from exporter.shard import Shard
 from exporter.version import VERSION
+from exporter.web.identity import PEOPLE, Role
 from model.declared import ConfigError
 from model.load import config_path
 
@@ -53,6 +55,9 @@ def serve_command(shard: str | None) -> None:
         # DATABASE_URL serves a target and the ledger: one mistake, one message.
         _refuse(list(dict.fromkeys(problems)), 2)
     logs.set_up(settings.log_level)
+    if settings.insecure_development:
+        settings = development.with_secrets(settings)
+        click.echo(development.warning(settings), err=True)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(config, environment, settings, loaded))
@@ -60,6 +65,28 @@ def serve_command(shard: str | None) -> None:
         _refuse(str(error).splitlines(), 2)
     except (CannotListenError, SecondReplicaError) as error:
         _refuse([str(error)], 1)
+
+
+@main.command("token")
+@click.option("--role", type=click.Choice(PEOPLE), required=True, help="What it allows.")
+@click.option("--sub", required=True, help="Whose it is: a name or an address.")
+@click.option("--hours", type=float, default=12.0, show_default=True, help="How long it is valid.")
+def token_command(role: Role, sub: str, hours: float) -> None:
+    """Print a token for the API, signed by JWT_SECRET (or what JWT_SECRET_FILE holds)."""
+    from exporter.web.tokens import mint
+
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        _refuse(error.problems, 2)
+    try:
+        life = timedelta(hours=hours)
+    except (ValueError, OverflowError):
+        _refuse([f"--hours: {hours} is no number of hours"], 2)
+    try:
+        click.echo(mint(settings, sub, role, life))
+    except ValueError as error:
+        _refuse([str(error)], 2)
 
 
 @main.command("migrate")

@@ -49,6 +49,8 @@ async def serve(
         background.append(asyncio.create_task(service.ledger.run()))
     if service.workers is not None:
         background.append(asyncio.create_task(service.workers.run()))
+    if service.chat is not None:
+        background.append(asyncio.create_task(service.chat.run()))
     try:
         # First: SIGHUP would end a process that does not handle it yet.
         _handle_signals(stop, service)
@@ -75,6 +77,8 @@ async def serve(
         await asyncio.gather(*background, return_exceptions=True)
         await service.stop()
         await runner.cleanup()
+        if service.chat is not None:
+            await service.chat.close()
         if service.ledger is not None:
             await service.ledger.close()
 

@@ -32,6 +32,7 @@ from model.platform import Platform
 from model.targets import Target
 
 if TYPE_CHECKING:
+    from exporter.chat.chat import Chat
     from exporter.ledger.ledger import Ledger
     from exporter.workers.aggregation import Aggregation
     from exporter.workers.worker import Workers
@@ -124,6 +125,7 @@ class Service:
         self.runner = Runner(
             self.telemetry, self.connectivity, aggregation.count if aggregation else None
         )
+        self.chat = self._make_chat()
         self.started_at = time.time()
 
     def _make_ledger(self) -> Ledger | None:
@@ -148,6 +150,18 @@ class Service:
             read_only=self.settings.read_only,
         )
         return aggregation, workers
+
+    def _make_chat(self) -> Chat | None:
+        if self.ledger is None:
+            return None
+        from exporter.chat.chat import Chat
+
+        return Chat(
+            self.settings,
+            self.telemetry.errors,
+            self.ledger.store,
+            lambda: self.loaded.platform,
+        )
 
     async def start(self) -> None:
         """Start probing. Raises ConfigError if a target cannot be probed as the config says."""

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,6 +31,7 @@ from exporter.shard import Shard
 from model.sql import SqlMetrics
 from model.targets import Postgres, Target, url_mistakes
 
+Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # Loopback, and what RFC 1918, RFC 3927, RFC 4193 and RFC 4291 set apart for private use.
@@ -129,6 +130,8 @@ class Settings(BaseModel):
     ingest_token: Annotated[SecretStr | None, AfterValidator(_long_enough)] = None
     # Proxies whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    # Of the API, for each person; for each address where nobody is known.
+    rate_limit_per_minute: int = Field(default=300, ge=1, le=1_000_000)
     slack_signing_secret: SecretStr | None = None
     pagerduty_routing_key: SecretStr | None = None
     pagerduty_webhook_secret: SecretStr | None = None

@@ -122,6 +122,8 @@ class Declared(BaseModel):
     )
     # How a person refers to this kind of thing in a message; the class's name if not given.
     noun: ClassVar[str | None] = None
+    # Settings that the exporter alone reads: nothing that is compiled depends on them.
+    not_compiled: ClassVar[frozenset[str]] = frozenset()
     _place: Place | None = PrivateAttr(default=None)
     _broken: bool = PrivateAttr(default=False)
     _wrong: frozenset[str] = PrivateAttr(default=frozenset())

@@ -14,6 +14,9 @@ from model.targets import url_mistakes
 
 # What Alertmanager remembers of what it has sent, unless --data.retention says otherwise.
 LONGEST_REPEAT = hours(120)
+# IDs as the two show them. In Slack, a user of an Enterprise Grid begins with W.
+_SLACK_USER = r"T[0-9A-Z]{2,20}/[UW][0-9A-Z]{2,20}"
+_PAGERDUTY_USER = r"P[0-9A-Z]{2,20}"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -127,8 +130,11 @@ class Contact(Declared):
     `when` says at which hours: business hours, after hours, always, or P0 emergencies only.
     `after_hours` is the role of whoever is told instead when business hours are over.
     Alertmanager dials no phone: PagerDuty calls it, by the routing key of a service of this person.
+    `slack_user` (team/user, as T0123/U0456) is who may press the button in Slack; `pagerduty_user`
+    (as PABC123) tells who acknowledged there.
     """
 
+    not_compiled: ClassVar[frozenset[str]] = frozenset({"slack_user", "pagerduty_user"})
     role: str
     title: str
     email: str | None = None
@@ -136,6 +142,13 @@ class Contact(Declared):
     pagerduty_routing_key_file: str | None = None
     when: Literal["business", "after-hours", "always", "emergency"] = "always"
     after_hours: str | None = None
+    slack_user: str | None = None
+    pagerduty_user: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What the ledger calls this person: as in the API, an email address where there is one."""
+        return self.email or self.role
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -146,6 +159,16 @@ class Contact(Declared):
             mistakes.append("give an email address or a phone number")
         if self.after_hours is not None and self.when != "business":
             mistakes.append('after_hours: only who is reached when="business" needs somebody else')
+        if self.slack_user is not None and not re.fullmatch(_SLACK_USER, self.slack_user):
+            mistakes.append(
+                f'slack_user: "{self.slack_user}" must be the IDs of team and user: "T0123/U0456"'
+            )
+        if self.pagerduty_user is not None and not re.fullmatch(
+            _PAGERDUTY_USER, self.pagerduty_user
+        ):
+            mistakes.append(
+                f'pagerduty_user: "{self.pagerduty_user}" must be the ID of a user: "PABC123"'
+            )
         if mistakes:
             raise refused(mistakes)
         return self

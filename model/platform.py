@@ -207,8 +207,9 @@ class Platform(Declared):
     def sha256(self) -> str:
         """The hash of what the config means; comments and layout do not change it.
 
-        Maintenance windows and the workers' intervals are left out: no rule depends on them, and
-        what is changed in the exporter alone must not make ConfigDrift fire.
+        What the exporter alone reads is left out, such as maintenance windows and the workers'
+        intervals: no rule depends on it, and what is changed in the exporter alone must not make
+        ConfigDrift fire.
         """
         compiled = _canonical(self.model_copy(update={"maintenance": ()}))
         del compiled["workers"]
@@ -256,7 +257,11 @@ _NOT_COMPARED = {
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, Declared):
-        settings = {name: _canonical(getattr(value, name)) for name in type(value).model_fields}
+        settings = {
+            name: _canonical(getattr(value, name))
+            for name in type(value).model_fields
+            if name not in value.not_compiled
+        }
         return {"": type(value).__name__, **settings}
     if isinstance(value, (tuple, list)):
         return [_canonical(item) for item in value]
@@ -303,6 +308,10 @@ def _names_are_unique(platform: Platform) -> Iterator[Problem]:
     yield from _twice("Severity", ((s.name, s) for s in _with(platform.severities, "name")))
     yield from _twice("Channel", ((c.name, c) for c in _with(platform.channels, "name")))
     yield from _twice("Contact", ((c.role, c) for c in _with(platform.contacts, "role")))
+    for kind, setting in (("Slack user", "slack_user"), ("PagerDuty user", "pagerduty_user")):
+        people = _with(platform.contacts, setting)
+        users = ((getattr(person, setting), person) for person in people)
+        yield from _twice(kind, ((user, person) for user, person in users if user is not None))
     by_key: dict[tuple[str, ...], list[Alert]] = {}
     for alert in _with(platform.alerts, "name", "severity"):
         by_key.setdefault(alert.key, []).append(alert)

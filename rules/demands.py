@@ -13,7 +13,7 @@ from model.people import Channel, Contact, Email, PagerDuty, Slack, Webhook
 from model.platform import Platform
 from model.telling import channels_of
 from rules.label_sets import Sent
-from rules.receivers import fallback
+from rules.receivers import fallback, groups_webhook
 
 # Where a notification ends up: the kind of integration and its address there.
 Destination = tuple[str, str]
@@ -28,7 +28,7 @@ def demanded(sent: Sent, platform: Platform, at: datetime | None) -> frozenset[D
 
 def unrouted(platform: Platform) -> frozenset[Destination]:
     """Whom an alert reaches that nobody has declared."""
-    return frozenset(_of_channel(channel) for channel in fallback(platform))
+    return frozenset(_through(tuple(one.name for one in fallback(platform)), platform))
 
 
 def at_work(platform: Platform, at: datetime | None) -> bool | None:
@@ -62,11 +62,6 @@ def _of_escalation(
     if contact is None:
         severity = platform.severity(labels["severity"])
         yield from _through(severity.channels, platform)
-        if platform.ledger is not None and any(
-            isinstance(one, PagerDuty) and one.name in severity.channels
-            for one in platform.channels
-        ):
-            yield _called(platform.ledger)
         return
     working = at_work(platform, at)
     if contact.after_hours is None or working is not False:
@@ -76,7 +71,11 @@ def _of_escalation(
 
 
 def _through(names: tuple[str, ...], platform: Platform) -> Iterator[Destination]:
-    yield from (_of_channel(channel) for channel in platform.channels if channel.name in names)
+    told = [channel for channel in platform.channels if channel.name in names]
+    yield from map(_of_channel, told)
+    groups = groups_webhook(platform)
+    if groups is not None and any(isinstance(channel, PagerDuty) for channel in told):
+        yield _called(groups)
 
 
 def _of_channel(channel: Channel) -> Destination:
@@ -93,6 +92,8 @@ def _of_contact(contact: Contact, platform: Platform) -> Iterator[Destination]:
         yield ("email", contact.email)
     if contact.pagerduty_routing_key_file is not None:
         yield ("pagerduty", contact.pagerduty_routing_key_file)
+        if groups := groups_webhook(platform):
+            yield _called(groups)
 
 
 def _called(webhook: Webhook) -> Destination:

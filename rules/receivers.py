@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from model.alerts import Alert
 from model.people import Channel, Contact, Email, PagerDuty, Slack, Webhook
@@ -40,6 +40,16 @@ def fallback(platform: Platform) -> list[Channel]:
     return list(emails) or list(platform.channels[:1])
 
 
+def groups_webhook(platform: Platform) -> Webhook | None:
+    """Who is told the group keys of incidents: the ledger, beside where it hears of alerts.
+
+    PagerDuty knows an incident by its group's key, so that nobody can acknowledge one without.
+    """
+    if platform.ledger is None or platform.ledger.url is None:
+        return None
+    return platform.ledger.model_copy(update={"url": urljoin(platform.ledger.url, "groups")})
+
+
 def _build(name: str, platform: Platform) -> dict[str, Any]:
     if name == UNROUTED:
         return _of_channels(name, fallback(platform), platform)
@@ -65,10 +75,7 @@ def _of_channels(name: str, channels: Iterable[Channel], platform: Platform) -> 
     receiver: dict[str, Any] = {"name": name}
     for channel in channels:
         receiver.setdefault(f"{channel.kind}_configs", []).append(_integration(channel, platform))
-    # To acknowledge an incident from here, the ledger has to know this receiver's group key.
-    if "pagerduty_configs" in receiver and platform.ledger is not None:
-        receiver["webhook_configs"] = [_webhook(platform.ledger)]
-    return receiver
+    return _with_groups(receiver, platform)
 
 
 def _of_contact(name: str, contact: Contact, platform: Platform) -> dict[str, Any]:
@@ -81,7 +88,14 @@ def _of_contact(name: str, contact: Contact, platform: Platform) -> dict[str, An
         update = {"routing_key_file": contact.pagerduty_routing_key_file}
         pages = ours.model_copy(update=update) if ours else PagerDuty(**update)
         receiver["pagerduty_configs"] = [_pagerduty(pages)]
-    return receiver
+    return _with_groups(receiver, platform)
+
+
+def _with_groups(receiver: dict[str, Any], platform: Platform) -> dict[str, Any]:
+    groups = groups_webhook(platform)
+    if groups is None or "pagerduty_configs" not in receiver:
+        return receiver
+    return {**receiver, "webhook_configs": [_webhook(groups)]}
 
 
 def _webhook(webhook: Webhook, *, resolved: bool = True) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pydantic import (
 
 from exporter.ledger.fingerprint import fingerprint
 from exporter.ledger.json_slices import UnreadableBodyError, elements
+from exporter.ledger.notes import storable
 
 _LONGEST_TEXT = 4096
 # Of what stands in an index; Postgres takes no more than 2,704 bytes there.
@@ -115,7 +116,7 @@ def observed(
 
 def clean(text: str, longest: int = _LONGEST_TEXT) -> str:
     """A text that every store takes: cut to a length, without NUL and halves of characters."""
-    return text[:longest].replace("\0", "").encode("utf-8", "replace").decode()
+    return storable(text[:longest])
 
 
 T = TypeVar("T")

@@ -11,20 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exporter.ledger.episode import Episode, Told, merge, reconstruct
+from exporter.ledger.groups import remember_groups
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.store import Store
 from exporter.ledger.tables import (
     ACTIVE,
     RESOLVED,
-    alert_groups,
     alerts,
 )
 from model.platform import Platform
-from model.telling import LEDGER
 
 Source = Literal["webhook", "alertmanager", "prometheus"]
 # What became of a message; `foreign` are those that are not the ledger's.
@@ -120,7 +118,7 @@ async def ingest(
                     _fold(found.get(fingerprint, []), of_alert[fingerprint], work)
                 await _write(connection, work)
                 await asyncio.sleep(0)
-            await _remember_groups(connection, store, of_alert, now)
+            await remember_groups(connection, incoming, now)
     return Outcome(changes)
 
 
@@ -297,34 +295,3 @@ async def _write(connection: AsyncConnection, work: _Work) -> None:
         )
     if work.inserts:
         await connection.execute(insert(alerts), work.inserts)
-
-
-async def _remember_groups(
-    connection: AsyncConnection,
-    store: Store,
-    of_alert: Mapping[str, Sequence[Incoming]],
-    now: datetime,
-) -> None:
-    """Keep by which group other receivers were told of an alert."""
-    rows = [
-        {
-            "fingerprint": fingerprint,
-            "receiver": message.group.receiver,
-            "group_key": message.group.key,
-            "seen_at": now,
-        }
-        for fingerprint in sorted(of_alert)
-        for message in of_alert[fingerprint]
-        if message.group is not None and message.group.receiver != LEDGER
-    ]
-    if not rows:
-        return
-    make = postgresql.insert if store.postgres else sqlite.insert
-    statement = make(alert_groups)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["fingerprint", "receiver"],
-            set_={name: statement.excluded[name] for name in ("group_key", "seen_at")},
-        ),
-        rows,
-    )

@@ -216,13 +216,25 @@ deliveries: Table = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
-# By which group of which receiver an alert was last notified: PagerDuty's incident is named by it.
+# By which group of which receiver an alert was last notified. `dedup_key` is the group key's hash:
+# PagerDuty knows the incident by it.
 alert_groups: Table = Table(
     "alert_groups",
     metadata,
     Column("fingerprint", String(16), primary_key=True),
     Column("receiver", String(200), primary_key=True),
     Column("group_key", Text, nullable=False),
+    Column("dedup_key", String(64), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+Index("alert_groups_by_dedup_key", alert_groups.c.dedup_key)
+
+# PagerDuty's own ids of incidents: a note names an incident by nothing else.
+pagerduty_incidents: Table = Table(
+    "pagerduty_incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("dedup_key", String(64), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
 )
 

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from exporter.ledger.errors import StoreUnavailableError
 from exporter.web.keys import SERVICE
 
 _CODES = {
@@ -22,6 +23,9 @@ _CODES = {
     429: "RATE_LIMIT_EXCEEDED",
     503: "SERVICE_UNAVAILABLE",
 }
+
+# The store is looked at again every few seconds.
+_STORE_RETRY_SECONDS = 5
 
 log = structlog.get_logger("exporter.web")
 
@@ -66,6 +70,9 @@ async def errors_in_shape(request: web.Request, handler: Handler) -> web.StreamR
             if name in ("Allow", "WWW-Authenticate", "Retry-After")
         }
         return error_response(request, error.status, error.text or error.reason, kept)
+    except StoreUnavailableError as error:
+        retry = {"Retry-After": str(_STORE_RETRY_SECONDS)}
+        return error_response(request, 503, str(error), retry)
     except Exception:
         request.app[SERVICE].telemetry.errors.labels("web").inc()
         log.exception("a request has failed", method=request.method, path=request.path)

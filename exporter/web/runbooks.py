@@ -9,9 +9,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from exporter.web.keys import SERVICE
+from exporter.web.page_headers import PAGE_HEADERS
 from model.runbook import (
     INDEX,
-    STYLE_SHA256,
     Page,
     UnknownAlertError,
     html,
@@ -24,15 +24,7 @@ from model.runbook import (
 _LONGEST = 100
 _SUFFIX = ".md"
 _MARKDOWN, _PLAIN, _HTML = "text/markdown", "text/plain", "text/html"
-_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src '{STYLE_SHA256}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "Vary": "Accept",
-    "X-Content-Type-Options": "nosniff",
-}
+_HEADERS = {**PAGE_HEADERS, "Vary": "Accept"}
 
 
 def routes() -> list[web.RouteDef]:

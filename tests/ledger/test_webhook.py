@@ -327,8 +327,11 @@ async def test_a_delivery_that_fails_does_not_take_others_with_it(
 
     monkeypatch.setattr(ledger_of(made), "ingest", refuse_one)
     of = [labels("Poison"), *(labels(f"Alert{number}") for number in range(20))]
-    answers = await asyncio.gather(*(post(made, body(alert(minute(0), of=one))) for one in of))
-    assert [answer.status for answer in answers] == [500, *(20 * [200])]
+    found = await asyncio.gather(
+        *(ledger_of(made).deliver([observed(one, minute(0))]) for one in of),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in found] == [ZeroDivisionError, *(20 * [type(None)])]
     assert len(await rows(ledger_of(made).store)) == 20
 
 

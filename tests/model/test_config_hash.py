@@ -51,9 +51,21 @@ def sha256(directory: Path, text: str) -> str:
         ('{"a": "1", "b": "2"}', '{"b": "2", "a": "1"}'),
         ('"0.5"', "__import__('decimal').Decimal('0.5')"),
         ("channels=(Slack", "channels=(Slack"),
+        ('phone="1"', 'phone="1", slack_user="T01/U01", pagerduty_user="PAB1"'),
         ("    base_url", "    workers=Workers(cleanup='04:00'),\n    base_url"),
     ],
-    ids=["comment", "order", "unit", "text", "default", "headers", "decimal", "nothing", "workers"],
+    ids=[
+        "comment",
+        "order",
+        "unit",
+        "text",
+        "default",
+        "headers",
+        "decimal",
+        "nothing",
+        "users",
+        "workers",
+    ],
 )
 def test_what_means_the_same_has_the_same_hash(old: str, new: str, tmp_path: Path) -> None:
     changed = CONFIG.replace(old, new)

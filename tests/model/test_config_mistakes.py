@@ -362,6 +362,32 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         ["give an email address or a phone number"],
     ),
     (
+        "a Slack user without its team",
+        {"contacts": '(Contact(role="a", title="A", phone="1", slack_user="U0456"),)'},
+        ['slack_user: "U0456" must be the IDs of team and user: "T0123/U0456"'],
+    ),
+    (
+        "a PagerDuty user by name",
+        {"contacts": '(Contact(role="a", title="A", phone="1", pagerduty_user="jane"),)'},
+        ['pagerduty_user: "jane" must be the ID of a user: "PABC123"'],
+    ),
+    (
+        "two contacts who are one Slack user",
+        {
+            "contacts": '(Contact(role="a", title="A", phone="1", slack_user="T01/U01"),'
+            'Contact(role="b", title="B", phone="2", slack_user="T01/U01"))'
+        },
+        ['Slack user "T01/U01" is declared twice'],
+    ),
+    (
+        "two contacts who are one PagerDuty user",
+        {
+            "contacts": '(Contact(role="a", title="A", phone="1", pagerduty_user="PAB1"),'
+            'Contact(role="b", title="B", phone="2", pagerduty_user="PAB1"))'
+        },
+        ['PagerDuty user "PAB1" is declared twice'],
+    ),
+    (
         "a time zone that there is not",
         {"business_hours": 'BusinessHours(time_zone="Berlin")'},
         ['time_zone: "Berlin" is not known; write one like "Europe/Berlin"'],

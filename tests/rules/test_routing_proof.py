@@ -162,11 +162,29 @@ def test_the_ledger_gets_every_alert_by_itself_and_at_once(platform: Platform) -
     assert (webhook["send_resolved"], webhook["max_alerts"]) == (True, 0)
 
 
-def test_the_ledger_learns_the_group_key_of_every_incident(platform: Platform) -> None:
+def test_the_ledger_learns_the_group_key_of_every_incident_and_of_nothing_else(
+    platform: Platform,
+) -> None:
     document = yaml.safe_load(routing.build(platform)[routing.PATH])
-    for receiver in document["receivers"]:
-        if "pagerduty_configs" in receiver and not receiver["name"].startswith("contact-"):
-            assert receiver["webhook_configs"][0]["url"] == "http://ledger:80/ingest"
+    told = {
+        receiver["name"]: receiver["webhook_configs"]
+        for receiver in document["receivers"]
+        if "http://ledger:80/groups" in str(receiver)
+    }
+    webhook = {
+        "url": "http://ledger:80/groups",
+        "send_resolved": True,
+        "max_alerts": 0,
+        "http_config": {"authorization": {"credentials_file": "/run/ingest"}},
+    }
+    assert told == {"contact-night": [webhook], ALL: [webhook]}
+    pages = {one["name"] for one in document["receivers"] if "pagerduty_configs" in one}
+    assert pages == told.keys()
+
+
+def test_no_group_key_is_told_where_there_is_no_ledger(platform: Platform) -> None:
+    alone = platform.model_copy(update={"ledger": None})
+    assert "/groups" not in routing.build(alone)[routing.PATH]
 
 
 def test_the_receivers_are_those_that_are_used_and_no_two_are_alike(platform: Platform) -> None:

@@ -46,9 +46,11 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=16), nullable=False),
         sa.Column("receiver", sa.String(length=200), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("dedup_key", sa.String(length=64), nullable=False),
         sa.Column("seen_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", "receiver"),
     )
+    op.create_index("alert_groups_by_dedup_key", "alert_groups", ["dedup_key"])
     op.create_table(
         "alert_notes",
         sa.Column("id", _NUMBER, nullable=False),
@@ -144,6 +146,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("timestamp", "target", "replica"),
     )
     op.create_index("metrics_of_target", "metrics", ["target", "timestamp"])
+    op.create_table(
+        "pagerduty_incidents",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("dedup_key", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     op.create_table(
         "replicas",
         sa.Column("name", sa.Text(), nullable=False),

@@ -1,0 +1,130 @@
+"""Who asks: a person by a token with a role, or Alertmanager by the ingest token."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from aiohttp import web
+
+from exporter.ledger.actor import Actor, Via
+from exporter.web.client_address import client_address
+from exporter.web.keys import REQUEST_ID, SERVICE
+
+Role = Literal["viewer", "responder", "admin", "ingest"]
+
+# What people may be; each may do all that the ones before it may.
+PEOPLE: Final[tuple[Role, ...]] = ("viewer", "responder", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whoever shows a valid token: its subject and its role."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody that we know, and why: no token, or one that is refused."""
+
+    why: str
+    refused: bool = False
+
+
+_CALLER: Final = web.RequestKey("caller", object)
+
+
+def caller(request: web.Request) -> Identity | Anonymous:
+    """Who asks. The token is verified once for each request."""
+    known = request.get(_CALLER)
+    if isinstance(known, (Identity, Anonymous)):
+        return known
+    found = _identified(request)
+    request[_CALLER] = found
+    return found
+
+
+def known_name(request: web.Request) -> str | None:
+    """The name of whoever asks, where somebody has looked at it already."""
+    known = request.get(_CALLER)
+    return known.name if isinstance(known, Identity) else None
+
+
+def require(request: web.Request, role: Role) -> Identity:
+    """Let a person pass who has the role, or one that may do more.
+
+    Raises HTTPUnauthorized or HTTPForbidden.
+    """
+    who = caller(request)
+    if isinstance(who, Anonymous):
+        raise _unauthorized(who.why, refused=who.refused)
+    if who.role not in PEOPLE:
+        raise web.HTTPForbidden(text=f'the role "{who.role}" is not a person\'s: it may do nothing')
+    if PEOPLE.index(who.role) < PEOPLE.index(role):
+        raise web.HTTPForbidden(
+            text=f'this needs the role "{role}", and the token\'s is "{who.role}"'
+        )
+    return who
+
+
+def require_ingest(request: web.Request) -> None:
+    """Let Alertmanager pass, by INGEST_TOKEN alone: no person's token serves here.
+
+    Raises HTTPUnauthorized.
+    """
+    expected = request.app[SERVICE].settings.ingest_token
+    if expected is None:
+        raise _unauthorized("INGEST_TOKEN is not set, so that no token can be right")
+    given = _bearer(request)
+    if isinstance(given, Anonymous):
+        raise _unauthorized(given.why, refused=given.refused)
+    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+        raise _unauthorized("this is not the ingest token", refused=True)
+
+
+def actor(
+    request: web.Request, identity: Identity, via: Via = "api", on_behalf_of: str | None = None
+) -> Actor:
+    """Who does something, for the audit trail. Naming oneself is on nobody's behalf."""
+    return Actor(
+        name=identity.name,
+        via=via,
+        on_behalf_of=on_behalf_of if on_behalf_of != identity.name else None,
+        address=client_address(request),
+        request_id=request.get(REQUEST_ID),
+    )
+
+
+def _identified(request: web.Request) -> Identity | Anonymous:
+    token = _bearer(request)
+    if isinstance(token, Anonymous):
+        return token
+    settings = request.app[SERVICE].settings
+    if settings.jwt_secret is None:
+        return Anonymous("JWT_SECRET is not set, so that no token can be valid", refused=True)
+    # PyJWT costs memory that a pure prober need not spend.
+    from exporter.web.tokens import TokenRefusedError, verify
+
+    try:
+        return verify(token, settings)
+    except TokenRefusedError as error:
+        return Anonymous(str(error), refused=True)
+
+
+def _bearer(request: web.Request) -> str | Anonymous:
+    given = request.headers.getall("Authorization", [])
+    if not given:
+        return Anonymous("a token is required: send Authorization: Bearer <token>")
+    scheme, _, token = given[0].partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer" or not token.strip().isascii():
+        return Anonymous("send one Authorization header: Bearer <token>", refused=True)
+    return token.strip()
+
+
+def _unauthorized(why: str, *, refused: bool = False) -> web.HTTPUnauthorized:
+    # RFC 6750, 3.1: whoever has sent no token is told no error.
+    challenge = 'Bearer error="invalid_token"' if refused else "Bearer"
+    return web.HTTPUnauthorized(text=why, headers={"WWW-Authenticate": challenge})
