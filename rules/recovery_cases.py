@@ -95,7 +95,8 @@ def _looks_back(expr: Expr) -> timedelta | None:
     shares = any(isinstance(part, HistogramQuantile) for part in expr.walk())
     if any(part.function not in _HOLDING for part in over) and not shares:
         return None
-    return max((part.length for part in over), default=timedelta(0))
+    lengths = {part.length for part in over} or {timedelta(0)}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _predicts(expr: Expr) -> bool:
@@ -108,14 +109,14 @@ def _turns(alert: Alert, platform: Platform) -> Iterator[Case]:
     if (
         condition is None
         or not condition.threshold
+        or counts(alert)
         or any(isinstance(part, Or) for part in (expr, condition.inner))
     ):
         return
     over = ranges(expr)
     if any(part.function not in _FOLLOWING for part in over):
         return
-    most = None if counts(alert) else 1
-    scene = Scene.of(alert, platform, further=alert.keep_firing_for, most=most)
+    scene = Scene.of(alert, platform, further=alert.keep_firing_for, most=1)
     when, value = scene.timing, just_over(expr)
     ratios = [part for part in deep(expr) if isinstance(part, Ratio)]
     volume = max((_ample(ratio, when.step) for ratio in ratios), default=None)
