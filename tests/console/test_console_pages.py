@@ -102,7 +102,11 @@ async def test_what_cannot_be_read_of_an_address_is_told(
 
 async def test_what_is_broken_comes_first_with_since_when_and_who_has_it(served: Console) -> None:
     first = alert(1, ago(minutes=9), service="payment-service")
-    taken = {"acknowledged_at": ago(minutes=1), "acknowledged_by": "joe", "severity": "warning"}
+    taken: dict[str, Any] = {
+        "acknowledged_at": ago(minutes=1),
+        "acknowledged_by": "joe",
+        "severity": "warning",
+    }
     await served.add(first, alert(2, ago(minutes=20), **taken))
     page = await served.page()
     verdict, broken, alerts, watched = (
@@ -268,7 +272,7 @@ async def test_the_page_shows_the_day_of_each_and_says_it_in_words(served: Conso
 
 
 async def test_open_alerts_are_filtered_by_what_they_are_and_who_has_them(served: Console) -> None:
-    taken = {"acknowledged_at": NOON, "acknowledged_by": "joe"}
+    taken: dict[str, Any] = {"acknowledged_at": NOON, "acknowledged_by": "joe"}
     await served.add(
         alert(1),
         alert(2, name="TooSlow", severity="warning", service="venue-service", **taken),
