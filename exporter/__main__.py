@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import click
+import structlog
 import uvloop
 
 from exporter import development, logs
@@ -24,6 +25,8 @@ from exporter.web.identity import PEOPLE, Role
 from model.declared import ConfigError
 from model.durations import parse
 from model.load import config_path
+
+log = structlog.get_logger("exporter.main")
 
 
 @click.group()
@@ -60,17 +63,19 @@ def serve_command(shard: str | None) -> None:
     if settings.insecure_development:
         settings = development.with_secrets(settings)
         click.echo(development.warning(settings), err=True)
-    try:
-        secrets = known_secrets(settings, loaded.platform, loaded.urls)
-        with (
-            ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(serve(config, environment, settings, loaded, service_log))
-    except ConfigError as error:
-        _refuse(str(error).splitlines(), 2)
-    except (CannotListenError, SecondReplicaError) as error:
-        _refuse([str(error)], 1)
+    secrets = known_secrets(settings, loaded.platform, loaded.urls)
+    with ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(serve(config, environment, settings, loaded, service_log))
+        except ConfigError as error:
+            _refuse(str(error).splitlines(), 2)
+        except (CannotListenError, SecondReplicaError) as error:
+            _refuse([str(error)], 1)
+        except Exception:
+            # Python would print it with whatever secret its text has, and no file would have it.
+            log.exception("the service has ended by a defect")
+            sys.exit(1)
 
 
 @main.command("token")
