@@ -179,6 +179,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)
+    if "replica" not in found and settings.shard.count > 1:
+        # Several on one host, that share the targets, are not the same replica.
+        name = f"{settings.replica}-{settings.shard.number}"
+        settings = settings.model_copy(update={"replica": name})
     return settings
 
 
