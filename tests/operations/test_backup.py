@@ -202,6 +202,7 @@ async def test_a_backup_under_load_restores_elsewhere_to_a_moment_of_the_ledger(
         count = len(numbers)
         # All that was there before, and of what came meanwhile the beginning, without a gap.
         assert numbers == [*range(200), *range(1000, 800 + count)]
+        assert at_the_end is not None
         assert 200 < count < at_the_end
         for table in (alert_notes, alert_audit):
             assert await connection.scalar(select(func.count()).select_from(table)) == count
