@@ -24,7 +24,7 @@ from model.declared import ConfigError
 from model.load import config_path
 
 # Each in its module of exporter/operations, which is imported when it is wanted.
-OPERATIONS = ("backup", "doctor", "restore")
+OPERATIONS = ("archive", "backup", "doctor", "restore", "test-notifications")
 
 
 class _Commands(click.Group):
