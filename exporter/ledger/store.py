@@ -107,7 +107,7 @@ class Store:
         self.opened.set()
         return revision
 
-    async def attach(self) -> Revisions:
+    async def open_beside(self) -> Revisions:
         """Serve transactions beside the service, whose file and schema are left as they are.
 
         For a command: it claims nothing and migrates nothing. Answers the revisions, which are for

@@ -63,7 +63,7 @@ async def archive_now(found: Settings, kept: Workers, *, vacuum: bool) -> str:
     store = Store(options)
     progress = _Progress()
     try:
-        revisions = await store.attach()
+        revisions = await store.open_beside()
         if revisions.behind:
             raise OperationError("the schema is behind: run `python -m exporter migrate`")
         async with held(store, "cleanup") as session:

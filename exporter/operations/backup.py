@@ -89,7 +89,7 @@ async def back_up(
     store = Store(options)
     try:
         # First, since a store whose schema is not there could not be told of the backup.
-        if (await store.attach()).current is None:
+        if (await store.open_beside()).current is None:
             raise OperationError("the store has no ledger: run `python -m exporter migrate`")
         at = datetime.now(UTC)
         if options.url is not None:

@@ -39,7 +39,7 @@ def refuse(problems: list[str], code: int) -> NoReturn:
 
 def settings() -> Settings:
     """The environment's; ends with 2 where they cannot be used."""
-    logs.set_up("warning")
+    logs.quiet()
     try:
         return read_settings(os.environ)
     except SettingsError as error:

@@ -24,7 +24,7 @@ def command() -> None:
 
     It changes nothing, and may be run beside the service. Ends with 1 if a fault was found.
     """
-    logs.set_up("error")
+    logs.quiet()
     found = asyncio.run(_told())
     faults = [finding for finding in found if finding.fault is not None]
     unknown = sum(not finding.examined for finding in found)

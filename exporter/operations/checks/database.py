@@ -65,7 +65,7 @@ async def _unreachable(settings: Settings) -> Finding | None:
 async def _schema(settings: Settings) -> Finding:
     store = Store(store_options(settings))
     try:
-        found = await store.attach()
+        found = await store.open_beside()
     except StoreUnavailableError as error:
         if settings.database_url is None and not settings.ledger_file.exists():
             return broken(Fault.SCHEMA_BEHIND, str(error), _MIGRATE)

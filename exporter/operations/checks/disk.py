@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from exporter.logs import usual_directory
 from exporter.operations.checks.finding import Fault, Finding, broken, fine
 from exporter.operations.checks.patient import Patient
 
@@ -15,10 +16,11 @@ _MOST = 0.9
 async def check(patient: Patient) -> list[Finding]:
     """The volumes of the logs, of SQLite's file and of temporary files, each once."""
     places = [Path(tempfile.gettempdir())]
-    if logs := patient.environment.get("LOG_DIR"):
-        places.append(Path(logs))
-    if patient.settings is not None and patient.settings.database_url is None:
-        places.append(patient.settings.ledger_file.resolve().parent)
+    settings = patient.settings
+    if settings is not None and (logs := settings.log_dir or usual_directory()) is not None:
+        places.append(logs)
+    if settings is not None and settings.database_url is None:
+        places.append(settings.ledger_file.resolve().parent)
     volumes = {place.stat().st_dev: place for place in places if place.is_dir()}
     return [_one(place) for place in volumes.values()]
 
