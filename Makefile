@@ -14,6 +14,7 @@ SCENARIO ?=
 QUICK ?=
 SECONDS ?=
 FILE ?=
+SINCE ?=
 REPLACE ?=
 UPLOAD ?=
 PYTEST_ARGS ?=
@@ -23,7 +24,7 @@ FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run rules check mutate test image-root lint bench soak fuzz clean lock \
-	doctor backup restore archive test-email test-slack test-pagerduty
+	doctor backup restore archive report test-email test-slack test-pagerduty
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -81,6 +82,9 @@ restore: $(VENV)/runtime.stamp ## Restore FILE=… into the ledger's store (REPL
 
 archive: $(VENV)/runtime.stamp ## Move old metrics and ended alerts to the archives now
 	@exec $(BIN)/python -m exporter archive
+
+report: $(VENV)/runtime.stamp ## Report alerts, availability and error budgets (SINCE=30d, FILE=report.html)
+	@exec $(BIN)/python -m exporter report $(if $(SINCE),--since $(SINCE)) $(if $(FILE),--output '$(FILE)')
 
 test-email test-slack test-pagerduty: test-%: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m exporter test-notifications --channel $*

@@ -27,7 +27,7 @@ from model.durations import parse
 from model.load import config_path
 
 # Each in its module of exporter/operations, which is imported when it is wanted.
-OPERATIONS = ("archive", "backup", "doctor", "restore", "test-notifications")
+OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "test-notifications")
 
 
 class _Commands(click.Group):
