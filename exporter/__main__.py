@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -28,8 +29,25 @@ from model.load import config_path
 
 log = structlog.get_logger("exporter.main")
 
+# Each in its module of exporter/operations, which is imported when it is wanted.
+OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "test-notifications")
 
-@click.group()
+
+class _Commands(click.Group):
+    """The commands of this file, and the operations."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *OPERATIONS))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OPERATIONS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"exporter.operations.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Commands)
 @click.version_option(VERSION, prog_name="tickettoken-monitoring")
 def main() -> None:
     """The monitoring service of a platform."""
