@@ -1,6 +1,6 @@
 # Everything here sets up what it needs: a virtual environment from the lock files, and the outside
-# programs (Prometheus, Alertmanager, Postgres, Redis) from the PATH or from Debian's packages,
-# unpacked into a private cache.
+# programs (Prometheus, Alertmanager, Postgres, Redis, Chromium) from the PATH or from Debian's
+# packages, unpacked into a private cache.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -23,7 +23,7 @@ PYTEST_ARGS ?=
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check mutate test image-root lint bench soak fuzz clean lock \
+.PHONY: help demo run rules check mutate test image-root lint bench soak fuzz pictures clean lock \
 	doctor backup restore archive report test-email test-slack test-pagerduty
 
 help: ## Show what can be done
@@ -31,7 +31,7 @@ help: ## Show what can be done
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (SCENARIO=<alert> makes another fire, KEEP=1 leaves it running, ROUNDS=20 measures)
-	@$(BIN)/python -m programs
+	@$(BIN)/python -m programs --without chromium
 	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 run: $(VENV)/runtime.stamp ## Run the exporter (settings from the environment, port 3017)
@@ -90,6 +90,9 @@ test-email test-slack test-pagerduty: test-%: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m exporter test-notifications --channel $*
 
 test-email: ## Send a test by email, through Alertmanager and directly (test-slack, test-pagerduty likewise)
+
+pictures: $(VENV)/dev.stamp ## Take pictures of the console in the running demo, for docs/pictures
+	@exec $(BIN)/python -m demo.pictures
 
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
