@@ -99,14 +99,14 @@ async def show(visit: Visit) -> Page:
 async def _read(
     visit: Visit, alert_id: str, before: int | None
 ) -> tuple[Row[Any], Sequence[Happening]]:
-    from exporter.ledger import listing, lists
+    from exporter.ledger import lists
     from exporter.ledger.archives import everywhere
     from exporter.ledger.tables import alerts
 
     async with visit.ledger.store.read() as connection:
-        row = await listing.one(connection, alerts, alert_id)
+        row = await lists.one(connection, alerts, alert_id)
         if row is None:
-            row = await listing.one(connection, await everywhere(connection, alerts), alert_id)
+            row = await lists.one(connection, await everywhere(connection, alerts), alert_id)
         if row is None:
             raise not_found(alert_id)
         return row, await lists.happenings(connection, alert_id, _HAPPENINGS, before)
