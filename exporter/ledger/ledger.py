@@ -84,6 +84,9 @@ class Ledger:
         finally:
             for task in tasks:
                 task.cancel()
+            # Whoever closes the store next must find it at rest: a connection that is closed under
+            # what waits for it never answers.
+            await asyncio.wait(tasks)
 
     async def _keep_fresh(self) -> None:
         opened = False

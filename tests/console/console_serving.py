@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientResponse
-from api_serving import environment, value
+from api_serving import environment
 from serving import TIMES, Client, Fleet, serving
 from sqlalchemy import insert
 from standins import until
@@ -178,7 +178,8 @@ async def console(
         running = None if ledger is None else asyncio.create_task(ledger.run())
         try:
             if ledger is not None:
-                await until(lambda: value(served.service, "alert_ledger_store_up") == 1, 20)
+                async with asyncio.timeout(30):
+                    await ledger.store.opened.wait()
             runner = served.service.runner
             await until(lambda: all(shot.result for shot in runner.snapshots()), 60)
             yield Console(served.client, served.service, fleet)
