@@ -83,22 +83,34 @@ def merge(
         )
         return (*known, ended)
     known[place] = _with_start(known[place], start)
-    return tuple(_end(known, place, told.ends_at, told.arrived_at, new_id))
+    return tuple(_end(known, place, told.ends_at, told.arrived_at, new_id, ALERTMANAGER))
 
 
 def reconstruct(
     episodes: Sequence[Episode], told: Told, tolerance: timedelta, new_id: Callable[[], str]
 ) -> tuple[Episode, ...]:
-    """The same episodes, and the told one if none of them can be it."""
+    """The same episodes, and the told one if none of them can be it.
+
+    If it can be one that was told of a later start as well, that one is two: its end was lost.
+    """
     end = told.ends_at
-    for one in episodes:
+    known = sorted(episodes, key=_order)
+    for place, one in enumerate(known):
         begins_later = end is not None and one.starts_at > end + tolerance
-        if not begins_later and one.reaches(told.starts_at - tolerance):
+        if begins_later or not one.reaches(told.starts_at - tolerance):
+            continue
+        if end is None or not _begins_again(one, end):
             return tuple(episodes)
+        return tuple(_end(known, place, end, told.arrived_at, new_id, PROMETHEUS))
     firing = end is None
     resolution = None if firing else PROMETHEUS
     starts = (told.starts_at,)
     return (*episodes, Episode(new_id(), starts, told.arrived_at, end, firing, resolution))
+
+
+def _begins_again(episode: Episode, end: datetime) -> bool:
+    """Whether Alertmanager has told of a start after this end, besides one before."""
+    return episode.starts[0] <= end < episode.starts[-1]
 
 
 def ended(episode: Episode, at: datetime, resolution: str) -> Episode:
@@ -155,7 +167,12 @@ def _with_start(episode: Episode, start: datetime) -> Episode:
 
 
 def _end(
-    known: list[Episode], place: int, end: datetime, at: datetime, new_id: Callable[[], str]
+    known: list[Episode],
+    place: int,
+    end: datetime,
+    at: datetime,
+    new_id: Callable[[], str],
+    resolution: str,
 ) -> list[Episode]:
     """Let an end take effect; `place` is of the episode that its start belongs to."""
     reached = next((number for number, one in enumerate(known) if one.reaches(end)), None)
@@ -169,7 +186,7 @@ def _end(
         # What it has ended by itself may not be what a late message is about.
         known[reached] = one if after else replace(one, firing=False)
         return known
-    first = replace(one, starts=before, ends_at=end, firing=False, resolution=ALERTMANAGER)
+    first = replace(one, starts=before, ends_at=end, firing=False, resolution=resolution)
     if not after:
         known[reached] = first
         return known

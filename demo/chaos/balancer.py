@@ -1,0 +1,43 @@
+"""What stands in front of several replicas, and knows nothing of their health."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from programs.process import HOST
+
+_BYTES = 64 * 1024
+
+
+@asynccontextmanager
+async def balancing(ports: Sequence[int], seed: int) -> AsyncIterator[int]:
+    """Forward each connection to any of these ports; the port to connect to.
+
+    Where nobody listens the connection is closed without an answer, as by a replica that dies.
+    """
+    choice = random.Random(seed)  # noqa: S311 - reproducible, not secret
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there = await asyncio.open_connection(HOST, choice.choice(ports))
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+
+    server = await asyncio.start_server(forward, HOST, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_BYTES):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
