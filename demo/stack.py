@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
 # The exporter's own: each is a file of this name, which a variable of this name leads to.
-_SECRETS = ("ingest_token", "jwt_secret")
+_SECRETS = ("ingest_token", "jwt_secret", "slack_signing_secret")
 # Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
 # takes no disk.
 _POSTGRES_SETTINGS = MappingProxyType(
@@ -58,6 +58,8 @@ _PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, m
 Report = Callable[[str, float], None]
 # Where the exporter keeps its ledger: a file, or the Postgres that it also watches.
 LedgerStore = Literal["sqlite", "postgresql"]
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_EXPORTER = ("-m", "exporter", "serve")
 
 
 class StackError(Exception):
@@ -108,12 +110,17 @@ async def running(
     config: Path = ROOT / "config.py",
     *,
     hurry: bool = False,
+    impatient: bool = False,
     ledger: LedgerStore = "sqlite",
+    exporter: Sequence[str] = _EXPORTER,
+    settings: Mapping[str, str] = _NOTHING,
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
-    of its alerts short, as demo/hurry.py says, and adds a TLS port. `ledger` is where it is kept.
+    of its alerts short, as demo/hurry.py says, and adds a TLS port; `impatient` does so with the
+    ladder. `ledger` is where it is kept. `exporter` is what Python runs as the exporter, with
+    `settings` besides its own.
     Raises StackError, programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
@@ -147,7 +154,7 @@ async def running(
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
-        overlay = _write_overlay(directory, config, addresses, gateway)
+        overlay = _write_overlay(directory, config, addresses, gateway, impatient=impatient)
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
                 await asyncio.to_thread(write_rules, overlay, compiled)
@@ -155,13 +162,14 @@ async def running(
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
             prometheus.reload()
-        exporter = child(
-            [sys.executable, "-m", "exporter", "serve"],
+        store = postgres if ledger == "postgresql" else None
+        process = child(
+            [sys.executable, *exporter],
             cwd=ROOT,
-            env=_exporter_environment(overlay, port, postgres if ledger == "postgresql" else None),
+            env=_exporter_environment(overlay, port, store) | dict(settings),
             log=directory / "exporter.log",
         )
-        cleanup.callback(_stop, exporter)
+        cleanup.callback(_stop, process)
         session = await cleanup.enter_async_context(aiohttp.ClientSession())
         exporter_url = f"http://127.0.0.1:{port}"
         stack = Stack(
@@ -176,7 +184,7 @@ async def running(
             redis=redis,
             prometheus=prometheus,
             alertmanager=alertmanager,
-            exporter=exporter,
+            exporter=process,
             exporter_url=exporter_url,
             api=Api(session, exporter_url, prometheus.url, alertmanager.url),
         )
@@ -237,18 +245,25 @@ def _addresses(
 
 
 def _write_overlay(
-    directory: Path, config: Path, addresses: dict[str, object], gateway: Gateway | None
+    directory: Path,
+    config: Path,
+    addresses: dict[str, object],
+    gateway: Gateway | None,
+    *,
+    impatient: bool,
 ) -> Path:
     path, overlay = directory / "addresses.json", directory / "config.py"
     path.write_text(json.dumps(addresses, indent=2), encoding="utf-8")
     lines = [
         "from pathlib import Path\n",
-        "from demo.hurry import hurried",
+        "from demo.hurry import hurried, impatient",
         "from model.overlay import overlaid\n",
         f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))",
     ]
     if gateway is not None:
         lines.append(f"CONFIG = hurried(CONFIG, {gateway.url!r}, Path({str(gateway.ca_file)!r}))")
+    if impatient:
+        lines.append("CONFIG = impatient(CONFIG)")
     overlay.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return overlay
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -13,10 +14,13 @@ _BYTES = 64 * 1024
 
 
 @asynccontextmanager
-async def balancing(ports: Sequence[int], seed: int) -> AsyncIterator[int]:
+async def balancing(
+    ports: Sequence[int], seed: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Forward each connection to any of these ports; the port to connect to.
 
     Where nobody listens the connection is closed without an answer, as by a replica that dies.
+    With `tls` it is where TLS ends.
     """
     choice = random.Random(seed)  # noqa: S311 - reproducible, not secret
 
@@ -28,7 +32,7 @@ async def balancing(ports: Sequence[int], seed: int) -> AsyncIterator[int]:
             return
         await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
 
-    server = await asyncio.start_server(forward, HOST, 0)
+    server = await asyncio.start_server(forward, HOST, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -33,6 +33,12 @@ class Lamps:
         self._choice = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self.switched = 0
 
+    def switch(self, lamp: str, level: int) -> None:
+        """Set a lamp by hand: 0 is off. Raises KeyError if there is none of the name."""
+        if lamp not in self._levels:
+            raise KeyError(lamp)
+        self._levels[lamp] = level
+
     async def play(self, transitions: int) -> None:
         """Switch lamps until so many were switched on or off; in the end all are off."""
         async with asyncio.TaskGroup() as group:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from demo.chaos.balancer import balancing
 from demo.chaos.exporter import Exporter
 from demo.chaos.lamps import Lamps, rules, shining
 from demo.stack import LedgerStore
+from exporter.settings import read_settings
+from exporter.web.tokens import mint
 from model.load import load
 from model.platform import Platform
 from programs import Alertmanager, Postgres, Prometheus, free_port
@@ -104,6 +107,11 @@ class Scene:
     # None where the store is a file.
     postgres: Postgres | None
     ledger_file: Path
+
+    def token(self) -> str:
+        """Of somebody who may acknowledge."""
+        settings = read_settings({"JWT_SECRET_FILE": str(self.ledger_file.parent / "jwt_secret")})
+        return mint(settings, "me@example.com", "responder", timedelta(hours=1))
 
     def rows(self) -> list[Row]:
         """All episodes in the ledger, whatever it answers to questions."""

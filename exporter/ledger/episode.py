@@ -59,13 +59,15 @@ class Episode:
 class Told:
     """What a message says: firing since `starts_at`, until `ends_at` if that is given.
 
-    `arrived_at` is when. `seen_at` is set by who looked at what fires at that moment.
+    `arrived_at` is when. `seen_at` is set by who looked at what fires at that moment,
+    `begins_again_at` by who knows that it began to fire anew after its end.
     """
 
     starts_at: datetime
     ends_at: datetime | None
     arrived_at: datetime
     seen_at: datetime | None = None
+    begins_again_at: datetime | None = None
 
 
 def merge(
@@ -91,7 +93,8 @@ def reconstruct(
 ) -> tuple[Episode, ...]:
     """The same episodes, and the told one if none of them can be it.
 
-    If it can be one that was told of a later start as well, that one is two: its end was lost.
+    If it can be one that has begun anew after its end, that one is two: its end was lost. That it
+    has is known by whoever tells, or because Alertmanager was told of the later start.
     """
     end = told.ends_at
     known = sorted(episodes, key=_order)
@@ -99,18 +102,16 @@ def reconstruct(
         begins_later = end is not None and one.starts_at > end + tolerance
         if begins_later or not one.reaches(told.starts_at - tolerance):
             continue
-        if end is None or not _begins_again(one, end):
+        again = told.begins_again_at
+        whole = one if again is None or not one.reaches(again) else _with_start(one, again)
+        if end is None or not whole.starts[0] <= end < whole.starts[-1]:
             return tuple(episodes)
+        known[place] = whole
         return tuple(_end(known, place, end, told.arrived_at, new_id, PROMETHEUS))
     firing = end is None
     resolution = None if firing else PROMETHEUS
     starts = (told.starts_at,)
     return (*episodes, Episode(new_id(), starts, told.arrived_at, end, firing, resolution))
-
-
-def _begins_again(episode: Episode, end: datetime) -> bool:
-    """Whether Alertmanager has told of a start after this end, besides one before."""
-    return episode.starts[0] <= end < episode.starts[-1]
 
 
 def ended(episode: Episode, at: datetime, resolution: str) -> Episode:

@@ -187,7 +187,9 @@ def _fold(rows: Sequence[Row[Any]], messages: Sequence[Incoming], work: _Work) -
 
 
 def _told(episodes: tuple[Episode, ...], message: Incoming, work: _Work) -> tuple[Episode, ...]:
-    told = Told(message.starts_at, message.ends_at, work.now, message.seen_at)
+    told = Told(
+        message.starts_at, message.ends_at, work.now, message.seen_at, message.begins_again_at
+    )
     if len(episodes) >= _NEWEST and told.starts_at < min(one.starts_at for one in episodes):
         return episodes
     if work.source == "prometheus":

@@ -191,6 +191,17 @@ def test_an_end_between_two_told_starts_that_only_prometheus_remembers_makes_two
         assert spans(with_run(parts, 23, 26)) == [(10, 20), (23, 26), (30, rest)]
 
 
+def test_an_end_after_which_prometheus_knows_a_new_start_makes_two_of_one() -> None:
+    again = replace(resolved(10, 20), begins_again_at=at(30))
+    for messages, rest in (([fires(10)], None), ([resolved(10, 40)], 40)):
+        (whole,) = after(messages)
+        parts = reconstruct((whole,), again, MINUTE, lambda: "new")
+        assert spans(parts) == [(10, 20), (30, rest)]
+        assert spans(reconstruct(parts, again, MINUTE, lambda: "new")) == spans(parts)
+    (over,) = after([resolved(10, 21)])
+    assert reconstruct((over,), again, MINUTE, lambda: "new") == (over,)
+
+
 def test_a_gap_in_what_prometheus_remembers_ends_nothing_that_was_told_of_one_start() -> None:
     (one,) = after([fires(10)])
     assert reconstruct((one,), resolved(10, 20), MINUTE, lambda: "new") == (one,)

@@ -321,6 +321,31 @@ async def test_an_end_that_was_lost_between_two_starts_is_found(scene: Scene) ->
     assert len(await rows(scene.ledger.store)) == 2
 
 
+async def test_an_end_is_found_even_if_only_prometheus_knows_that_it_fired_again(
+    scene: Scene,
+) -> None:
+    first, second = scene.now - timedelta(minutes=20), scene.now - timedelta(minutes=10)
+    await scene.told(first)
+    await scene.reconcile(minutes=-19)
+    ends = [
+        scene.prometheus.remembers(labels(), start, start + timedelta(minutes=5)) + STEP
+        for start in (first, second)
+    ]
+    await scene.reconcile()
+    await scene.reconcile(minutes=0.1)
+    assert await spans(scene.ledger.store) == [(first, ends[0]), (second, ends[1])]
+
+
+async def test_a_gap_in_which_the_alert_stayed_active_ends_nothing(scene: Scene) -> None:
+    first, second = scene.now - timedelta(minutes=20), scene.now - timedelta(minutes=10)
+    await scene.reconcile(minutes=-25)
+    scene.prometheus.active_at = int(first.timestamp())
+    scene.prometheus.remembers(labels(), first, first + timedelta(minutes=5))
+    last = scene.prometheus.remembers(labels(), second, second + timedelta(minutes=5))
+    await scene.reconcile()
+    assert await spans(scene.ledger.store) == [(first, last + STEP)]
+
+
 async def test_a_short_episode_right_after_another_is_reconstructed_too(scene: Scene) -> None:
     await scene.reconcile(minutes=-30)
     first = scene.now - timedelta(minutes=20)
