@@ -17,7 +17,7 @@ D = TypeVar("D", bound=Declared)
 
 GATEWAY = "tls-gateway"
 # Of the ladder and of the times to respond in: enough to be in time on a busy machine.
-MINUTE = seconds(4)
+MINUTE = seconds(3)
 # Who has a user in Slack.
 SLACK_USER = "T0DEMO/U0DEMO"
 

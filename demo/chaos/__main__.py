@@ -23,7 +23,7 @@ _SCENES = (
 
 @click.command()
 @click.option("--transitions", default=1000, show_default=True, help="Starts and ends of alerts.")
-@click.option("--lamps", default=60, show_default=True, help="What the alerts are about.")
+@click.option("--lamps", default=40, show_default=True, help="What the alerts are about.")
 @click.option("--kills", default=10, show_default=True, help="kill -9 of an exporter.")
 @click.option("--restarts", default=3, show_default=True, help="Restarts of Postgres.")
 @click.option("--seed", default=1, show_default=True, help="Decides what happens when.")

@@ -39,15 +39,15 @@ class Lamps:
             raise KeyError(lamp)
         self._levels[lamp] = level
 
-    async def play(self, transitions: int) -> None:
-        """Switch lamps until so many were switched on or off; in the end all are off."""
+    async def play(self, transitions: int, over: asyncio.Event) -> None:
+        """Switch lamps so often at least, and until it is over; in the end all are off."""
         async with asyncio.TaskGroup() as group:
             for lamp in self._levels:
-                group.create_task(self._blink(lamp, transitions))
+                group.create_task(self._blink(lamp, transitions, over))
 
-    async def _blink(self, lamp: str, transitions: int) -> None:
+    async def _blink(self, lamp: str, transitions: int, over: asyncio.Event) -> None:
         await asyncio.sleep(self._choice.uniform(0, _OFF_SECONDS[1]))
-        while self.switched < transitions:
+        while self.switched < transitions or not over.is_set():
             self.switched += 2
             self._levels[lamp] = self._choice.choice((_ON, _BRIGHT))
             await asyncio.sleep(self._choice.uniform(*_ON_SECONDS))

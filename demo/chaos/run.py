@@ -46,10 +46,15 @@ async def run(
     async with running(wanted, lamps, havoc.seed) as scene:
         started = time.time()
         report(f"{wanted}: running")
-        lasting = transitions / 2 / lamps * _CYCLE_SECONDS
-        async with asyncio.TaskGroup() as group:
-            group.create_task(scene.lamps.play(transitions))
-            group.create_task(havoc.run(scene, lasting, report))
+        havoc_over = asyncio.Event()
+        playing = asyncio.create_task(scene.lamps.play(transitions, havoc_over))
+        try:
+            await havoc.run(scene, transitions / 2 / lamps * _CYCLE_SECONDS, report)
+            havoc_over.set()
+            await playing
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
         over = time.time()
         await _caught_up(scene, started, over)
         caught_up = time.time() - over
