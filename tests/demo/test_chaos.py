@@ -67,9 +67,9 @@ def test_what_is_closer_than_the_ledger_can_tell_apart_may_be_one_or_two() -> No
 
 async def test_nothing_is_lost_or_doubled_while_exporters_and_postgres_are_killed() -> None:
     wanted = Wanted("postgresql", replicas=2, alertmanagers=2)
-    outcome = await run(wanted, Havoc(kills=2, restarts=1, seed=7), 60, 20, print)
+    outcome = await run(wanted, Havoc(kills=2, restarts=1, seed=7), 40, 20, print)
     assert outcome.differences == ()
-    assert outcome.transitions >= 60
+    assert outcome.transitions >= 40
 
 
 # --- kill -9 ------------------------------------------------------------------------------------
