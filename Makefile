@@ -19,11 +19,11 @@ PYTEST_ARGS ?=
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check mutate test lint bench soak chaos fuzz clean lock
+.PHONY: help demo run rules check mutate test image-root lint bench soak chaos fuzz clean lock
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
-		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (SCENARIO=<alert> makes another fire, KEEP=1 leaves it running, ROUNDS=20 measures)
 	@$(BIN)/python -m programs
@@ -45,6 +45,9 @@ test: lint ## Run everything that CI runs
 	@$(BIN)/python -m programs
 	@$(BIN)/python -m rules --check
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+image-root: $(VENV)/dev.stamp ## Build the container's image without an engine and run it (needs root, takes minutes)
+	@MONITORING_IMAGE=$(CURDIR)/.cache/image $(BIN)/python -m pytest --timeout 3000 -q tests/deploy/test_image.py
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

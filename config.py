@@ -191,6 +191,7 @@ REVENUE = SqlMetrics(
             column="last_week",
             metric_name="tickettoken_revenue_hour_last_week",
             help="Revenue of the same hour a week ago, in the platform's currency.",
+            beside="this_hour",
         ),
     ),
 )

@@ -15,6 +15,7 @@ import click
 from bench import (
     rows_databases,
     rows_hanging,
+    rows_ledger,
     rows_many,
     rows_memory,
     rows_paced,
@@ -42,7 +43,10 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
     "f": rows_memory.memory,
     "g": rows_hanging.hanging,
     "hi": rows_many.many,
+    "l": rows_ledger.ingestion,
+    "m": rows_ledger.listing,
     "t": rows_truth.truth,
+    "t2": rows_truth.truth_with_ledger,
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from bench.workshop import BenchError, Workshop
 from programs import Prometheus
 from programs.server import Server, request
 
+_NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 _PACE = "global: {scrape_interval: 1s, scrape_timeout: 900ms}\n"
 _SCRAPE_OURS = """\
 scrape_configs:
@@ -49,9 +52,15 @@ class Chain:
         self.prometheus.pause()
 
 
-def ours(shop: Workshop, running: ExitStack, name: str, targets: Targets) -> Chain:
+def ours(
+    shop: Workshop,
+    running: ExitStack,
+    name: str,
+    targets: Targets,
+    variables: Mapping[str, str] = _NOTHING_MORE,
+) -> Chain:
     """Our exporter, which has a result of every target, and a Prometheus that scrapes it."""
-    exporter = running.enter_context(Exporter(shop.place(f"{name}-exporter"), targets))
+    exporter = running.enter_context(Exporter(shop.place(f"{name}-exporter"), targets, variables))
     exporter.settle()
     text = _SCRAPE_OURS.format(address=f"{exporter.host}:{exporter.port}")
     return Chain(exporter, _prometheus(shop, running, f"{name}-ours", text), AGENT)

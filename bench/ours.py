@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from bench.scraper import Scraper
@@ -28,6 +29,7 @@ from programs.server import ANSWER_SECONDS, Server, request
 _VARIABLE = "POSTGRES_"
 ROOT = Path(__file__).resolve().parent.parent
 AGENT = "tickettoken-monitoring"
+_NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Targets:
 
     `documents` are JSON with a service's `status`, and `queries` are asked of the first Postgres.
     `ca_file` is whom the services' certificates are checked against, if not the machine's own.
+    `ledger`: alerts are kept, as peers cannot.
     """
 
     interval: float
@@ -47,6 +50,7 @@ class Targets:
     tcp: tuple[str, ...] = ()
     queries: tuple[str, ...] = ()
     ca_file: str | None = None
+    ledger: bool = False
 
     @property
     def count(self) -> int:
@@ -77,7 +81,10 @@ def platform_of(path: Path) -> Platform:
         # The config refuses a retry that one scrape could see twice.
         "retry_interval": seconds(min(targets.interval, 2.0)),
     }
-    return load(ROOT / "config.py").model_copy(
+    base = load(ROOT / "config.py")
+    # Neither is there to be asked.
+    unwatched = base.watched_by.model_copy(update={"alertmanagers": (), "prometheus": ()})
+    return base.model_copy(
         update={
             "services": _services(targets, pace) or _UNUSED,
             "postgres": tuple(
@@ -107,8 +114,8 @@ def platform_of(path: Path) -> Platform:
                 for number, url in enumerate(targets.documents)
             ),
             "own_service": None,
-            # Peers keep none.
-            "ledger": None,
+            "ledger": base.ledger if targets.ledger else None,
+            "watched_by": unwatched if targets.ledger else base.watched_by,
         }
     )
 
@@ -122,13 +129,19 @@ def _services(targets: Targets, pace: Mapping[str, timedelta]) -> tuple[Service,
 
 
 class Exporter(Server):
-    """`python -m exporter serve` on a free port, watching these targets."""
+    """`python -m exporter serve` on a free port, watching these targets.
+
+    `variables` are added to its environment.
+    """
 
     name: ClassVar[str] = "exporter"
 
-    def __init__(self, directory: Path, targets: Targets) -> None:
+    def __init__(
+        self, directory: Path, targets: Targets, variables: Mapping[str, str] = _NOTHING_MORE
+    ) -> None:
         super().__init__(directory)
         self._targets = targets
+        self._variables = variables
 
     def settle(self, deadline: float = 60.0) -> None:
         """Wait until every target has a result; raises ServerError after `deadline` seconds."""
@@ -168,6 +181,7 @@ class Exporter(Server):
             "HOST": self.host,
             "PORT": str(self.port),
             "LOG_LEVEL": "warning",
+            **self._variables,
         }
         return child(self._command(), cwd=ROOT, env=environment, log=self.log)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
-from bench import chains
+from bench import chains, ledger_load
 from bench.chains import Chain, query
 from bench.clients import loaded
 from bench.delayed import DelayingServer
@@ -17,7 +17,7 @@ from bench.scraper import ScrapeError
 from bench.table import Row
 from bench.truth import DURATION, PHASES, Errors, Said, compare
 from bench.workshop import Workshop, turn
-from programs import Prometheus
+from programs import Postgres, Prometheus
 
 _PLAIN, _SECURE = 150, 50
 _TARGETS = _PLAIN + _SECURE
@@ -30,6 +30,22 @@ _SHARES = {"p50": 0.5, "p99": 0.99}
 _DURATION, _ENDED = "probe_duration_seconds", "monitoring_probe_last_result_timestamp_seconds"
 _PHASE = "probe_http_duration_seconds"
 
+_ABOUT = (
+    f"{_TARGETS} targets at 1 s, {_SECURE} of them by TLS, on a server that delays each "
+    "phase by a random time and notes by the kernel's stamps what it did; clients ask "
+    f"for four pages of either exporter, each {_PER_SECOND:g} times a second (ours: "
+    "/metrics, /health, /api/sd/services, /probe). What the server sees begins with the "
+    "first bytes that arrive, so that connecting is part of the duration's error; of "
+    "`tls` it does not see how long OpenSSL takes to make its first message in our "
+    "process, 0.2 to 0.3 ms."
+)
+_ABOUT_LEDGER = (
+    "As (t), while ours also keeps a ledger in Postgres: "
+    f"{ledger_load.WEBHOOKS_PER_SECOND:g} webhooks a second bring new alerts, and the list of "
+    f"active alerts is read {ledger_load.LISTS_PER_SECOND:g} times a second. The peer has nothing "
+    "more to do than in (t)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Reporter:
@@ -40,20 +56,31 @@ class _Reporter:
     pages: Sequence[str]
     results: Callable[[Prometheus, float], Iterable[Said]]
     by_end: bool
+    # What it has to do besides, for so many seconds.
+    beside: Callable[[float], AbstractContextManager[object]] = nullcontext
 
 
 def truth(shop: Workshop) -> list[Row]:
     """(t): the error of each phase and of the duration, at p50 and p99."""
-    return _rows(measured(shop, shop.plan.of(5, 12.0), _PLAIN, _SECURE))
+    return _rows("t", measured(shop, shop.plan.of(5, 12.0), _PLAIN, _SECURE), _ABOUT)
 
 
-def measured(shop: Workshop, plan: Plan, plain: int, secure: int) -> dict[str, Side]:
+def truth_with_ledger(shop: Workshop) -> list[Row]:
+    """(t2): the same while alerts come in and their list is read."""
+    sides = measured(shop, shop.plan.of(3, 12.0), _PLAIN, _SECURE, ledger=True)
+    return _rows("t2", sides, _ABOUT_LEDGER)
+
+
+def measured(
+    shop: Workshop, plan: Plan, plain: int, secure: int, *, ledger: bool = False
+) -> dict[str, Side]:
     """The figures of both sides, for so many targets by HTTP and by HTTPS, in seconds."""
+    makers = {"ours": _ours_with_ledger if ledger else _ours, "peer": _peer}
     settle = 2.0 if shop.quick else 3.0
     with ExitStack() as running:
         server = running.enter_context(DelayingServer(shop.place("truth-server")))
         urls = server.urls(plain, secure)
-        made = {name: make(shop, running, server, urls) for name, make in _SIDES.items()}
+        made = {name: make(shop, running, server, urls) for name, make in makers.items()}
         time.sleep(settle)
         for side in made.values():
             side.chain.pause()
@@ -84,9 +111,27 @@ def _peer(
     return _Reporter(len(urls), chain, pages, _results_of_peer, by_end=False)
 
 
-_SIDES: Mapping[
-    str, Callable[[Workshop, ExitStack, DelayingServer, tuple[str, ...]], _Reporter]
-] = {"ours": _ours, "peer": _peer}
+def _ours_with_ledger(
+    shop: Workshop, running: ExitStack, server: DelayingServer, urls: tuple[str, ...]
+) -> _Reporter:
+    store = running.enter_context(Postgres())
+    targets = Targets(
+        1.0,
+        0.9,
+        services=(*urls, f"{server.url}/more"),
+        ca_file=str(server.ca_file),
+        ledger=True,
+    )
+    chain = chains.ours(
+        shop, running, "truth-ledger", targets, ledger_load.variables(DATABASE_URL=store.dsn())
+    )
+    asked = f"/probe?target=service-{len(urls)}"
+    pages = ("/metrics", "/health", "/api/sd/services", asked)
+
+    def beside(seconds: float) -> AbstractContextManager[object]:
+        return ledger_load.busy(chain.exporter.port, seconds)
+
+    return _Reporter(len(urls), chain, pages, _results_of_ours, by_end=True, beside=beside)
 
 
 def _measure(side: _Reporter, server: DelayingServer, settle: float, seconds: float) -> Errors:
@@ -96,7 +141,10 @@ def _measure(side: _Reporter, server: DelayingServer, settle: float, seconds: fl
         # A second before and after, so that the answers of all results in between are known.
         time.sleep(1.0)
         try:
-            with loaded(chain.exporter.port, side.pages, _PER_SECOND, seconds):
+            with (
+                loaded(chain.exporter.port, side.pages, _PER_SECOND, seconds),
+                side.beside(seconds),
+            ):
                 pass
         except ScrapeError as error:
             # /health is a 503 when probes time out: the machine is too busy to measure anything.
@@ -170,17 +218,17 @@ def _figures(errors: Errors) -> Figures:
     return {**quantiles, **means, "results": len(errors.by_phase[DURATION])}
 
 
-def _rows(sides: Mapping[str, Side]) -> list[Row]:
+def _rows(key: str, sides: Mapping[str, Side], about: str) -> list[Row]:
     ours, peer = sides["ours"], sides["peer"]
     return [
         Row(
-            key="t",
+            key=key,
             what=f"error of the {_called(phase)}, {name}",
             unit="µs",
             ours=ours.spread(f"{phase} {name}").times(_MICRO),
             peer=peer.spread(f"{phase} {name}").times(_MICRO),
             most_ratio=1.0,
-            notes=_notes(sides) if (phase, name) == (DURATION, "p50") else (),
+            notes=(about, _means(sides)) if (phase, name) == (DURATION, "p50") else (),
         )
         for phase in (DURATION, *PHASES)
         for name in _SHARES
@@ -191,7 +239,7 @@ def _called(phase: str) -> str:
     return f"phase {phase}" if phase in PHASES else phase
 
 
-def _notes(sides: Mapping[str, Side]) -> tuple[str, ...]:
+def _means(sides: Mapping[str, Side]) -> str:
     means = "; ".join(
         f"{name}: "
         + ", ".join(
@@ -200,15 +248,4 @@ def _notes(sides: Mapping[str, Side]) -> tuple[str, ...]:
         )
         for name, side in sides.items()
     )
-    return (
-        (
-            f"{_TARGETS} targets at 1 s, {_SECURE} of them by TLS, on a server that delays each "
-            "phase by a random time and notes by the kernel's stamps what it did; clients ask "
-            f"for four pages of either exporter, each {_PER_SECOND:g} times a second (ours: "
-            "/metrics, /health, /api/sd/services, /probe). What the server sees begins with the "
-            "first bytes that arrive, so that connecting is part of the duration's error; of "
-            "`tls` it does not see how long OpenSSL takes to make its first message in our "
-            "process, 0.2 to 0.3 ms."
-        ),
-        f"Mean errors in µs: {means}.",
-    )
+    return f"Mean errors in µs: {means}."

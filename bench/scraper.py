@@ -22,12 +22,15 @@ class ScrapeError(Exception):
 class Scraper:
     """Scrapes one path again and again; a context manager that closes its connection."""
 
-    def __init__(self, port: int, path: str = "/metrics", *, compressed: bool = False) -> None:
+    def __init__(
+        self, port: int, path: str = "/metrics", *, compressed: bool = False, token: str = ""
+    ) -> None:
         self._sock = socket.create_connection((HOST, port), _TIMEOUT)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._compressed = compressed
         coding = "Accept-Encoding: gzip\r\n" if compressed else ""
-        self._request = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\n{coding}\r\n".encode()
+        shown = f"Authorization: Bearer {token}\r\n" if token else ""
+        self._head_lines = f"{path} HTTP/1.1\r\nHost: {HOST}:{port}\r\n{shown}{coding}"
         self._path = path
 
     def __enter__(self) -> Self:
@@ -38,8 +41,16 @@ class Scraper:
 
     def scrape(self) -> tuple[float, bytes]:
         """Seconds until the last byte of the answer, and its body. Raises ScrapeError."""
+        return self._exchange(f"GET {self._head_lines}\r\n".encode())
+
+    def post(self, body: bytes) -> tuple[float, bytes]:
+        """The same of JSON that is sent there."""
+        about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return self._exchange(f"POST {self._head_lines}{about}\r\n".encode() + body)
+
+    def _exchange(self, request: bytes) -> tuple[float, bytes]:
         started = time.perf_counter()
-        self._sock.sendall(self._request)
+        self._sock.sendall(request)
         head, body = self._head()
         body = self._rest(head, body)
         took = time.perf_counter() - started

@@ -17,6 +17,7 @@ class Met(Enum):
     YES = "yes"
     NO = "**no**"
     UNKNOWN = "? (disturbed)"
+    NOTHING = "for information"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Row:
 
     @property
     def met(self) -> Met:
-        """Whether the goal was reached."""
+        """Whether the goal was reached, where there is one."""
+        if self.most_ratio is None and self.most is None:
+            return Met.NOTHING
         if not self.ours.kept or (self.peer is not None and not self.peer.kept):
             return Met.UNKNOWN
         if self.most_ratio is not None:

@@ -12,7 +12,9 @@ from collections.abc import Coroutine, Sequence
 
 import click
 
+from demo.acknowledgement import acknowledge, token
 from demo.scenario import (
+    ALERT,
     CHANNELS,
     Event,
     Fault,
@@ -20,7 +22,7 @@ from demo.scenario import (
     break_and_repair,
     one_failed_probe,
 )
-from demo.scenarios.play import play
+from demo.scenarios.play import LackingError, declared, play
 from demo.scenarios.scenario import Scenario
 from demo.scenarios.table import UnknownScenarioError, scenario_of
 from demo.stack import ROOT, Stack, StackError, running
@@ -37,6 +39,7 @@ _P95_GOAL, _WORST_GOAL = 30.0, 45.0
 _QUIET_SECONDS = 45.0
 _FAILURES = (
     ConfigError,
+    LackingError,
     MissingProgramError,
     ServerError,
     StackError,
@@ -49,7 +52,7 @@ _FAILURES = (
 @click.option("--service", default="payment-service", show_default=True, help="What to break.")
 @click.option("--keep", is_flag=True, help="Leave it running until Ctrl-C, and say what to open.")
 @click.option("--rounds", type=click.IntRange(0), default=0, help="Measure so many breaks.")
-@click.option("--scenario", metavar="ALERT", help="Make this alert fire instead.")
+@click.option("--scenario", metavar="ALERT[:LABEL]", help="Make this alert fire instead.")
 def main(service: str, *, keep: bool, rounds: int, scenario: str | None) -> None:
     """Watch 21 services, break one, and follow the alert to the page and back."""
     _die_with_parent()
@@ -57,7 +60,7 @@ def main(service: str, *, keep: bool, rounds: int, scenario: str | None) -> None
         work = (
             _demo(service, keep=keep, rounds=rounds)
             if scenario is None
-            else _scene(scenario_of(scenario), scenario, keep=keep)
+            else _scene(*scenario_of(scenario), keep=keep)
         )
         with asyncio.Runner() as runner:
             code = runner.run(_interruptible(work))
@@ -98,13 +101,14 @@ async def _demo(service: str, *, keep: bool, rounds: int) -> int:
 
 async def _scene(scenario: Scenario, name: str, *, keep: bool) -> int:
     _headline("Starting the platform, the exporter, Prometheus, Alertmanager and the sinks")
-    declared = next(one for one in load(ROOT / "config.py").alerts if one.name == name)
+    labels = scenario.fires[name]
+    alert = declared(load(ROOT / "config.py"), name, labels)
     async with running(_report, hurry=True) as stack:
         _addresses(stack)
-        _headline(f"{name}, when this has been true for {prometheus(declared.for_)}")
-        click.echo(f"  {declared.expr}")
-        hurried = next(one for one in stack.platform.alerts if one.name == name)
-        if hurried.for_ < declared.for_:
+        _headline(f"{name}, when this has been true for {prometheus(alert.for_)}")
+        click.echo(f"  {alert.expr}")
+        hurried = declared(stack.platform, name, labels)
+        if hurried.for_ < alert.for_:
             click.echo(f"  here, where nobody wants to wait, for {prometheus(hurried.for_)}")
         click.echo()
         await play(stack, scenario, name, _tell)
@@ -116,13 +120,19 @@ async def _scene(scenario: Scenario, name: str, *, keep: bool) -> int:
 async def _stay(stack: Stack) -> None:
     _headline("Still running; Ctrl-C stops it")
     _addresses(stack)
+    for role in ("responder", "viewer"):
+        click.echo(f"\n  a {role}'s token, for the API and the console:\n  {token(stack, role)}")
     await asyncio.Event().wait()
 
 
 async def _show(stack: Stack, service: str) -> int:
     await _overview(stack)
     _headline(f"{service} crashes")
-    done = await break_and_repair(stack, service, "crash", _tell)
+
+    async def acknowledged(since: float) -> None:
+        await acknowledge(stack, ALERT, service, since, _tell)
+
+    done = await break_and_repair(stack, service, "crash", _tell, acknowledged)
     first = done.pages["pagerduty"]
     _headline("What was measured")
     for channel in CHANNELS:
@@ -198,6 +208,7 @@ def _addresses(stack: Stack) -> None:
 _COLORS = {
     "broken": "red",
     "done": "red",
+    "acknowledged": "green",
     "repaired": "green",
     "undone": "green",
     "pagerduty": "cyan",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import aiohttp
+
+_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,14 @@ class Api:
             result: list[dict[str, Any]] = (await response.json())["data"]["result"]
             return result
 
+    async def until(self, query: str, deadline: float = 60.0) -> None:
+        """Wait until an instant query has a result. TimeoutError names one that has none."""
+        end = time.monotonic() + deadline
+        while not await self.instant(query):
+            if time.monotonic() > end:
+                raise TimeoutError(f"Prometheus has no {query} after {deadline:g} s")
+            await asyncio.sleep(_POLL_SECONDS)
+
     async def raw(self, selector: str, since: float, length: str = "10m") -> list[Point]:
         """The raw samples of the series that a selector names, from a unix time on, in order."""
         found = await self.instant(f"{selector}[{length}]")
@@ -62,6 +74,25 @@ class Api:
             response.raise_for_status()
             alerts: list[dict[str, Any]] = await response.json()
             return alerts
+
+    async def open_alerts(self, token: str) -> list[dict[str, Any]]:
+        """The alerts that the ledger has open."""
+        url = f"{self._exporter}/api/alerts?status=active"
+        async with self._session.get(url, headers=_bearer(token)) as response:
+            response.raise_for_status()
+            active: list[dict[str, Any]] = (await response.json())["active"]
+            return active
+
+    async def acknowledge(self, token: str, alert_id: str, notes: str) -> None:
+        """Acknowledge an alert."""
+        url = f"{self._exporter}/api/alerts/acknowledge/{alert_id}"
+        body = {"notes": notes}
+        async with self._session.post(url, json=body, headers=_bearer(token)) as response:
+            response.raise_for_status()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def unix(iso: str) -> float:

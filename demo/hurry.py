@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from model import Contact, TcpService, minutes, seconds
+from model import Contact, Service, TcpService, minutes, seconds
 from model.alerts import Alert
 from model.declared import Declared
 from model.people import Severity
@@ -20,6 +20,9 @@ GATEWAY = "tls-gateway"
 MINUTE = seconds(3)
 # Who has a user in Slack.
 SLACK_USER = "T0DEMO/U0DEMO"
+# The one service whose limit of memory is known: the default config knows none.
+LIMITED = "file-service"
+MEMORY_LIMIT_BYTES = 128 << 20
 
 # A probe keeps a second and more in which to be slow, and a retry still fits between two scrapes.
 _PROBE = {"interval": seconds(3), "timeout": seconds(2), "retry_interval": seconds(1)}
@@ -34,16 +37,17 @@ _WATCHED = {
 
 
 def hurried(platform: Platform, gateway: str, ca_file: Path) -> Platform:
-    """The platform with each time at most as long as above, and a TLS port besides.
+    """The platform with each time at most as long as above, and what some alerts are about.
 
-    `gateway` is that port's URL, `ca_file` who has signed its certificate: nothing else in the demo
-    has one that could expire.
+    That is a TLS port, `gateway` its URL and `ca_file` who has signed its certificate: nothing else
+    in the demo has one that could expire. And a service gets a limit of its memory.
     """
     tls = TcpService(name=GATEWAY, url=gateway, ca_file=ca_file)
-    kinds = ("services", "postgres", "redis", "sql", "external")
+    kinds = ("postgres", "redis", "sql", "external")
     return platform.model_copy(
         update={
             **{kind: tuple(map(_probed, getattr(platform, kind))) for kind in kinds},
+            "services": tuple(_probed(_limited(one)) for one in platform.services),
             "tcp": tuple(map(_probed, (*platform.tcp, tls))),
             "alerts": tuple(map(_alert, platform.alerts)),
             "severities": tuple(map(_severity, platform.severities)),
@@ -84,6 +88,12 @@ def _impatient(severity: Severity) -> Severity:
 
 def _probed(target: Target) -> Target:
     return _at_most(target, _PROBE)
+
+
+def _limited(service: Service) -> Service:
+    if service.name != LIMITED:
+        return service
+    return service.model_copy(update={"memory_limit": MEMORY_LIMIT_BYTES})
 
 
 def _alert(alert: Alert) -> Alert:

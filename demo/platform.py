@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -26,18 +28,21 @@ from model import names
 HOST = "127.0.0.1"
 
 REQUESTS_PER_SECOND = 4.0
-REQUESTS_PER_ERROR = 200
+# Half of what the objective of 99.9 % allows: a platform that is well spends no budget too fast.
+REQUESTS_PER_ERROR = 2000
 TICK_SECONDS = 0.25
 BIND_SECONDS = 5.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DROP_SECONDS = 5.0
 
 # `service` is Prometheus' to add.
 REQUEST_LABELS = tuple(label for label in names.HTTP_REQUESTS.labels if label != "service")
+API_PATH = "/api/v1/items"
 # What is really answered, besides the simulated traffic; any other path counts as one route.
-REAL_ROUTES = ("/health", "/metrics")
+REAL_ROUTES = ("/health", "/metrics", API_PATH)
 OTHER_ROUTE = "other"
 ROUTES = (
-    ("GET", "/api/v1/items", "200"),
+    ("GET", API_PATH, "200"),
     ("GET", "/api/v1/items/:id", "200"),
     ("POST", "/api/v1/items", "201"),
 )
@@ -110,6 +115,8 @@ class Traffic(Collector):
         self.lost: frozenset[str] = frozenset()
         # What comes on top of what each of these metrics would be.
         self.piled_up: Mapping[str, float] = MappingProxyType({})
+        # The process whose memory is told as the service's own.
+        self.process: int | None = None
         self._due = 0.0
         self._extras = tuple(extras)
         # Every series exists from the start: a rate over a series born at 1 misses that 1.
@@ -158,6 +165,7 @@ class Traffic(Collector):
         yield requests
         yield durations
         yield from self._extra_families()
+        yield from self._process_families()
 
     def _extra_families(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
@@ -167,6 +175,13 @@ class Traffic(Collector):
             value = extra.value(self.served) + self.piled_up.get(name, 0)
             family.add_sample(name, dict(extra.labels), value)
         yield from families.values()
+
+    def _process_families(self) -> Iterator[Metric]:
+        if self.process is None:
+            return
+        metric = names.RESIDENT_MEMORY
+        pages = int(Path(f"/proc/{self.process}/statm").read_text().split()[1])
+        yield GaugeMetricFamily(metric.name, metric.help, value=pages * PAGE_BYTES)
 
 
 def _family(extra: Extra) -> Metric:
@@ -182,14 +197,15 @@ class _Behaviour:
     status: str = "healthy"
     delay_seconds: float = 0.0
     fails_once: bool = False
+    api_status_code: int = 200
 
 
 class SimulatedService:
     """One service: a listening socket of its own, `/health`, `/metrics`, and faults.
 
     Faults add up until `repair` clears them all. `crash`, `hang` and `delay` concern every
-    request; `fail`, `degrade` and `fail_once` concern `/health` only, `lose` and `pile_up`
-    `/metrics` only.
+    request; `fail`, `degrade` and `fail_once` concern `/health` only, `fail_requests` the API only,
+    `lose`, `pile_up` and `run_in` `/metrics` only.
     """
 
     def __init__(self, name: str) -> None:
@@ -255,9 +271,13 @@ class SimulatedService:
 
     def fail(self, status: int = 500) -> None:
         """Answer `/health` with this HTTP status and `unhealthy`. ValueError outside 200..599."""
-        if not 200 <= status <= 599:
-            raise ValueError(f"not a final HTTP status: {status}")
+        _require_final(status)
         self._behaviour = replace(self._behaviour, status_code=status, status="unhealthy")
+
+    def fail_requests(self, status: int = 500) -> None:
+        """Answer the API with this HTTP status, and be well otherwise. ValueError as of `fail`."""
+        _require_final(status)
+        self._behaviour = replace(self._behaviour, api_status_code=status)
 
     def degrade(self) -> None:
         """Answer `/health` with 200 and `degraded`."""
@@ -286,6 +306,11 @@ class SimulatedService:
             raise ValueError(f"{self.name} has no {metric.name}")
         self._traffic.piled_up = {**self._traffic.piled_up, metric.name: jobs}
 
+    def run_in(self, process: int) -> None:
+        """Tell the resident memory of this process as its own. FileNotFoundError if it is gone."""
+        os.stat(f"/proc/{process}")  # noqa: PTH116 - only whether it is there
+        self._traffic.process = process
+
     async def repair(self) -> None:
         """Clear every fault; after a crash, listen on the same port with counters from zero.
 
@@ -307,6 +332,7 @@ class SimulatedService:
         self._behaviour = _Behaviour()
         self._traffic.lost = frozenset()
         self._traffic.piled_up = {}
+        self._traffic.process = None
         if self._hang is not None:
             self._hang.set()
         self._hang = None
@@ -347,6 +373,8 @@ class SimulatedService:
             return self._health(request)
         if path == "/metrics":
             return self._metrics()
+        if path == API_PATH:
+            return web.json_response([], status=self._behaviour.api_status_code)
         return web.json_response({"error": "Not found"}, status=404)
 
     def _health(self, request: web.BaseRequest) -> web.Response:
@@ -431,6 +459,11 @@ class Platform:
             for service in self.services.values():
                 service.advance(now - before)
             before = now
+
+
+def _require_final(status: int) -> None:
+    if not 200 <= status <= 599:
+        raise ValueError(f"not a final HTTP status: {status}")
 
 
 async def _bind(port: int, name: str) -> socket.socket:

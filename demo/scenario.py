@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,15 +44,24 @@ class Round:
 Tell = Callable[[Event], None]
 
 
-async def break_and_repair(stack: Stack, service: str, fault: Fault, tell: Tell) -> Round:
+async def break_and_repair(
+    stack: Stack,
+    service: str,
+    fault: Fault,
+    tell: Tell,
+    when_paged: Callable[[float], Awaitable[None]] | None = None,
+) -> Round:
     """Break a service until all channels were paged, repair it until all have the all-clear.
 
+    `when_paged` is called in between, with when the service broke, in unix seconds.
     Raises TimeoutError, which says what did arrive.
     """
     broken_at = time.time()
     await _break(stack, service, fault)
     tell(Event(0.0, "broken", _BREAKS[fault].format(service=service)))
     pages = await _follow(stack, service, broken_at, "firing", PAGE_DEADLINE, tell)
+    if when_paged is not None:
+        await when_paged(broken_at)
     repaired_at = time.time()
     await stack.simulated.services[service].repair()
     tell(Event(0.0, "repaired", f"{service} answers again"))

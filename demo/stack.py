@@ -23,7 +23,7 @@ from typing import Literal
 
 import aiohttp
 
-from demo import payments
+from demo import history, payments
 from demo.api import Api
 from demo.external import External, serving
 from demo.gateway import Gateway, listening
@@ -39,6 +39,7 @@ from programs import (
     child,
     free_port,
 )
+from programs.process import HOST
 from rules import alerts, escalation, messages, routing, scrape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,10 +49,17 @@ _SETTLE_SECONDS = 60.0
 # The exporter's own: each is a file of this name, which a variable of this name leads to.
 _SECRETS = ("ingest_token", "jwt_secret", "slack_signing_secret")
 # Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
-# takes no disk.
+# takes no disk. A standby that stands still is not hung up on.
 _POSTGRES_SETTINGS = MappingProxyType(
-    {"archive_mode": "on", "archive_command": "/bin/true", "wal_init_zero": "off"}
+    {
+        "archive_mode": "on",
+        "archive_command": "/bin/true",
+        "wal_init_zero": "off",
+        "wal_sender_timeout": "10min",
+    }
 )
+# Scenarios reload Prometheus, and for up to 5 s after that 2.42 throws away what it would send.
+_HURRIED = ("--rules.alert.resend-delay=5s",)
 # Of what is generated, what Prometheus and Alertmanager read.
 _PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, messages.build)
 
@@ -59,7 +67,7 @@ Report = Callable[[str, float], None]
 # Where the exporter keeps its ledger: a file, or the Postgres that it also watches.
 LedgerStore = Literal["sqlite", "postgresql"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_EXPORTER = ("-m", "exporter", "serve")
+EXPORTER = ("-m", "exporter", "serve")
 
 
 class StackError(Exception):
@@ -112,18 +120,19 @@ async def running(
     hurry: bool = False,
     impatient: bool = False,
     ledger: LedgerStore = "sqlite",
-    exporter: Sequence[str] = _EXPORTER,
+    program: Sequence[str] = EXPORTER,
     settings: Mapping[str, str] = _NOTHING,
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
-    of its alerts short, as demo/hurry.py says, and adds a TLS port; `impatient` does so with the
-    ladder. `ledger` is where it is kept. `exporter` is what Python runs as the exporter, with
-    `settings` besides its own.
-    Raises StackError, programs.MissingProgramError or programs.ServerError.
+    of its alerts short, as demo/hurry.py says, adds a TLS port, and gives Prometheus a week of
+    history; `impatient` cuts the ladder short. `ledger` is where it is kept. `program` is what
+    Python runs as the exporter, with `settings` besides its own. Raises StackError,
+    programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
+    port = free_port()
     async with AsyncExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="monitoring-")))
         directory.chmod(0o755)
@@ -134,7 +143,12 @@ async def running(
             gateway = await cleanup.enter_async_context(listening(directory)) if hurry else None
             sinks = await cleanup.enter_async_context(Sinks())
         compiled = directory / "compiled"
-        servers = _servers(directory, compiled)
+        servers = _servers(directory, compiled, _HURRIED if hurry else ())
+        if hurry:
+            with _timed(report, "a week of history"):
+                services = {name: _host_port(url) for name, url in simulated.urls().items()}
+                data = servers[-1].data
+                await asyncio.to_thread(history.write, data, f"{HOST}:{port}", services)
         for server in servers:
             server.start()
             cleanup.callback(server.close)
@@ -146,7 +160,6 @@ async def running(
             await asyncio.to_thread(payments.create, postgres)
         trickle = asyncio.create_task(payments.trickle(postgres))
         cleanup.callback(trickle.cancel)
-        port = free_port()
         addresses = _addresses(
             directory, port, _targets(base, simulated, external.urls, postgres, redis), sinks, base
         )
@@ -155,23 +168,22 @@ async def running(
             "alertmanager": _host_port(alertmanager.url),
         }
         overlay = _write_overlay(directory, config, addresses, gateway, impatient=impatient)
+        log = directory / "exporter.log"
+        kept_in = postgres if ledger == "postgresql" else None
+        environment = {**exporter_environment(overlay, port, kept_in), **settings}
+        exporter = start_exporter(environment, log, program=program)
+        cleanup.callback(stop, exporter)
+        session = await cleanup.enter_async_context(aiohttp.ClientSession())
+        exporter_url = f"http://{HOST}:{port}"
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
                 await asyncio.to_thread(write_rules, overlay, compiled)
             else:
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
+            # Prometheus asks it for the services, and if in vain, not again for half a minute.
+            await wait_answering(session, exporter, exporter_url, log)
             prometheus.reload()
-        store = postgres if ledger == "postgresql" else None
-        process = child(
-            [sys.executable, *exporter],
-            cwd=ROOT,
-            env=_exporter_environment(overlay, port, store) | dict(settings),
-            log=directory / "exporter.log",
-        )
-        cleanup.callback(_stop, process)
-        session = await cleanup.enter_async_context(aiohttp.ClientSession())
-        exporter_url = f"http://127.0.0.1:{port}"
         stack = Stack(
             directory=directory,
             config=overlay,
@@ -184,7 +196,7 @@ async def running(
             redis=redis,
             prometheus=prometheus,
             alertmanager=alertmanager,
-            exporter=process,
+            exporter=exporter,
             exporter_url=exporter_url,
             api=Api(session, exporter_url, prometheus.url, alertmanager.url),
         )
@@ -193,7 +205,9 @@ async def running(
         yield stack
 
 
-def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertmanager, Prometheus]:
+def _servers(
+    directory: Path, compiled: Path, args: Sequence[str]
+) -> tuple[Postgres, Redis, Alertmanager, Prometheus]:
     """Not started yet. Both configs are placeholders until all addresses are known."""
     prometheus_yml = compiled / "rules/generated/prometheus.yml"
     alertmanager_yml = compiled / "alertmanager/alertmanager.yml"
@@ -207,7 +221,9 @@ def _servers(directory: Path, compiled: Path) -> tuple[Postgres, Redis, Alertman
         Postgres(settings=_POSTGRES_SETTINGS),
         Redis(directory / "redis"),
         Alertmanager(directory / "alertmanager", alertmanager_yml),
-        Prometheus(directory / "prometheus", prometheus_yml),
+        Prometheus(
+            directory / "prometheus", prometheus_yml, retention=history.RETENTION, args=args
+        ),
     )
 
 
@@ -295,15 +311,15 @@ def write_rules(config: Path, output: Path) -> None:
             written.write_text(text, encoding="utf-8")
 
 
-def _exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
+def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
     """Without a Postgres for the ledger it is an SQLite file, whatever this process was given."""
     directory = config.parent
-    elsewhere = ("DATABASE_URL", "REDIS_URL")
+    elsewhere = {"DATABASE_URL", "REDIS_URL", *map(str.upper, _SECRETS)}
     inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return {
         **inherited,
         "MONITORING_CONFIG": str(config),
-        "HOST": "127.0.0.1",
+        "HOST": HOST,
         "PORT": str(port),
         "LEDGER_FILE": str(directory / "ledger.sqlite3"),
         **{f"{name.upper()}_FILE": str(directory / name) for name in _SECRETS},
@@ -311,36 +327,70 @@ def _exporter_environment(config: Path, port: int, ledger: Postgres | None) -> d
     }
 
 
-async def _settle(stack: Stack) -> None:
-    """Wait until every target has a result and Prometheus has seen all of it."""
-    expected = len(stack.platform.targets)
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        if stack.exporter.poll() is not None:
-            raise StackError(f"the exporter has ended:\n{_tail(stack.directory)}")
-        seen = await stack.api.instant("count(probe_success == 1)")
-        if seen and int(float(seen[0]["value"][1])) == expected:
-            return
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"after {_SETTLE_SECONDS:g} s Prometheus sees {seen} of {expected} targets up:\n"
-                f"{_tail(stack.directory)}"
-            )
-        await asyncio.sleep(0.2)
+def start_exporter(
+    environment: Mapping[str, str],
+    log: Path,
+    inside: Sequence[str] = (),
+    program: Sequence[str] = EXPORTER,
+) -> subprocess.Popen[bytes]:
+    """An exporter that ends with the calling thread; `inside` is a command that starts others."""
+    command = [*inside, sys.executable, *program]
+    return child(command, cwd=ROOT, env=environment, log=log)
 
 
-def _tail(directory: Path) -> str:
-    log = directory / "exporter.log"
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process in order, after 10 s by force."""
     process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+async def wait_answering(
+    session: aiohttp.ClientSession, exporter: subprocess.Popen[bytes], url: str, log: Path
+) -> None:
+    """Wait until an exporter answers at a URL. Raises StackError with what it printed."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        if exporter.poll() is not None:
+            raise StackError(f"the exporter has ended:\n{_tail(log)}")
+        try:
+            async with session.get(f"{url}/-/healthy") as response:
+                if response.ok:
+                    return
+        except aiohttp.ClientError as error:
+            answer = repr(error)
+        else:
+            answer = str(response.status)
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"after {_SETTLE_SECONDS:g} s the exporter answers {answer}:\n{_tail(log)}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _settle(stack: Stack) -> None:
+    """Wait until every target has a result and Prometheus has seen all of it."""
+    expected, log = len(stack.platform.targets), stack.directory / "exporter.log"
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        if stack.exporter.poll() is not None:
+            raise StackError(f"the exporter has ended:\n{_tail(log)}")
+        seen = await stack.api.instant("count(probe_success == 1)")
+        if seen and int(float(seen[0]["value"][1])) == expected:
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"after {_SETTLE_SECONDS:g} s Prometheus sees {seen} of {expected} targets up:\n"
+                f"{_tail(log)}"
+            )
+        await asyncio.sleep(0.2)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
 
 
 def _host_port(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import click
@@ -13,6 +13,8 @@ import uvloop
 
 from exporter import development, logs
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
+from exporter.logs import ServiceLog
+from exporter.logs.known_secrets import known_secrets
 from exporter.serve import CannotListenError, serve
 from exporter.service import missing_secrets, read_config
 from exporter.settings import Settings, SettingsError, read_settings
@@ -20,6 +22,7 @@ from exporter.shard import Shard
 from exporter.version import VERSION
 from exporter.web.identity import PEOPLE, Role
 from model.declared import ConfigError
+from model.durations import parse
 from model.load import config_path
 
 
@@ -54,13 +57,16 @@ def serve_command(shard: str | None) -> None:
     if problems:
         # DATABASE_URL serves a target and the ledger: one mistake, one message.
         _refuse(list(dict.fromkeys(problems)), 2)
-    logs.set_up(settings.log_level)
     if settings.insecure_development:
         settings = development.with_secrets(settings)
         click.echo(development.warning(settings), err=True)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(config, environment, settings, loaded))
+        secrets = known_secrets(settings, loaded.platform, loaded.urls)
+        with (
+            ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(serve(config, environment, settings, loaded, service_log))
     except ConfigError as error:
         _refuse(str(error).splitlines(), 2)
     except (CannotListenError, SecondReplicaError) as error:
@@ -100,11 +106,62 @@ def migrate_command() -> None:
         settings = read_settings(os.environ)
     except SettingsError as error:
         _refuse(error.problems, 1)
-    logs.set_up("warning")
+    logs.quiet()
     try:
         click.echo(asyncio.run(_migrated(settings)))
     except (StoreUnavailableError, SecondReplicaError) as error:
         _refuse([str(error)], 1)
+
+
+@main.command("audit")
+@click.option("--since", default="30d", show_default=True, help="How far back: 12h, 30d.")
+def audit_command(since: str) -> None:
+    """Print who did what to which alert, and who asked the API, the earliest first.
+
+    Actions come from the ledger's audit trail, of all replicas; requests from the log's files in
+    LOG_DIR, of this one. Nothing is changed, and the service may run.
+    """
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        _refuse(error.problems, 2)
+    try:
+        start = datetime.now(UTC) - parse(since)
+    except (ValueError, OverflowError):
+        _refuse([f"--since: {since} is no length of time: write 12h or 30d"], 2)
+    logs.quiet()
+    try:
+        asyncio.run(_audited(settings, start))
+    except (StoreUnavailableError, OSError) as error:
+        _refuse([str(error)], 1)
+
+
+async def _audited(settings: Settings, since: datetime) -> None:
+    from exporter import audit_trail
+    from exporter.ledger.options import store_options
+    from exporter.ledger.store import Store
+
+    store = Store(store_options(settings))
+    directory = settings.log_dir or logs.usual_directory()
+    click.echo(f"Actions since {since:%Y-%m-%d %H:%M} UTC ({store.name})")
+    try:
+        await store.open_beside()
+        number = 0
+        async for entry in audit_trail.actions(store, since):
+            click.echo(f"  {entry}")
+            number += 1
+    finally:
+        await store.close()
+    click.echo(f"  {number} in all")
+    if directory is None:
+        click.echo("Requests: no files of the log are kept here (LOG_DIR is not set)")
+        return
+    click.echo(f"Requests to the API ({directory})")
+    number = 0
+    for entry in audit_trail.requests(directory, since):
+        click.echo(f"  {entry}")
+        number += 1
+    click.echo(f"  {number} in all")
 
 
 async def _migrated(settings: Settings) -> str:

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from exporter import process
+from exporter.logs import ServiceLog
 from exporter.service import Loaded, Service
 from exporter.settings import Settings, SettingsError
 from exporter.web.app import make_app
@@ -30,14 +31,18 @@ class CannotListenError(Exception):
 
 
 async def serve(
-    config: Path, environment: Mapping[str, str], settings: Settings, loaded: Loaded
+    config: Path,
+    environment: Mapping[str, str],
+    settings: Settings,
+    loaded: Loaded,
+    service_log: ServiceLog,
 ) -> None:
-    """Probe and serve until SIGTERM or SIGINT; SIGHUP reloads the config.
+    """Probe and serve until SIGTERM or SIGINT; SIGHUP reloads the config, SIGUSR1 opens logs anew.
 
     Raises CannotListenError.
     """
     process.raise_limit()
-    service = Service(config, environment, settings, loaded)
+    service = Service(config, environment, settings, loaded, service_log.learn)
     runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
     stop = asyncio.Event()
@@ -53,7 +58,7 @@ async def serve(
         background.append(asyncio.create_task(service.chat.run()))
     try:
         # First: SIGHUP would end a process that does not handle it yet.
-        _handle_signals(stop, service)
+        _handle_signals(stop, service, service_log)
         port = await _listen(runner, settings)
         await service.start()
         # What is there now stays: the collector need not look at it again and again.
@@ -126,7 +131,7 @@ def _why(error: OSError, settings: Settings) -> str:
     return f"cannot listen on {address}: {error.strerror or error}; check HOST and PORT"
 
 
-def _handle_signals(stop: asyncio.Event, service: Service) -> None:
+def _handle_signals(stop: asyncio.Event, service: Service, service_log: ServiceLog) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
@@ -138,6 +143,7 @@ def _handle_signals(stop: asyncio.Event, service: Service) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGUSR1, service_log.reopen)
 
 
 async def _reload(service: Service) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import structlog
 
 from exporter.connectivity import Connectivity
 from exporter.exposition import fragments, join
+from exporter.logs.known_secrets import known_secrets
 from exporter.maintenance import Calendar
 from exporter.probers import PROBERS
 from exporter.probers.http.network import Network
@@ -110,10 +111,17 @@ class Service:
     """The exporter: its config, its settings, its runner and what it tells about itself."""
 
     def __init__(
-        self, config: Path, environment: Mapping[str, str], settings: Settings, loaded: Loaded
+        self,
+        config: Path,
+        environment: Mapping[str, str],
+        settings: Settings,
+        loaded: Loaded,
+        learn: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
         self._config = config
         self._environment = environment
+        # The log's, which hides the secrets that it is told.
+        self._learn = learn
         self._reloading = asyncio.Lock()
         self.settings = settings
         self.telemetry = Telemetry()
@@ -182,12 +190,22 @@ class Service:
                 loaded = await asyncio.to_thread(
                     read_config, self._config, self._environment, self.settings.shard
                 )
+                self._hide_secrets_of(self.loaded, loaded)
                 await self._use(loaded)
             except (ConfigError, SettingsError) as error:
                 self.telemetry.reload_successful.set(0)
                 log.error("the config was not reloaded; the old one stays", problems=str(error))  # noqa: TRY400 - the problems say it all
                 raise
             log.info("config reloaded", sha256=loaded.sha256, targets=len(loaded.targets))
+
+    def _hide_secrets_of(self, *configs: Loaded) -> None:
+        """Those of the old config too: what is under way may still tell of them."""
+        if self._learn is not None:
+            self._learn(
+                secret
+                for one in configs
+                for secret in known_secrets(self.settings, one.platform, one.urls)
+            )
 
     async def _use(self, loaded: Loaded) -> None:
         await self._watch(loaded)

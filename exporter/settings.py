@@ -104,6 +104,8 @@ class Settings(BaseModel):
     host: str = "0.0.0.0"  # noqa: S104 - a service in a container is reached from outside it
     port: int = Field(default=3017, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Where the log's two files are kept; unset, a container's /app/logs, else nowhere.
+    log_dir: Path | None = None
     prometheus_allowed_ips: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = _networks(
         _PRIVATE
     )
@@ -177,6 +179,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)
+    if "replica" not in found and settings.shard.count > 1:
+        # Several on one host, that share the targets, are not the same replica.
+        name = f"{settings.replica}-{settings.shard.number}"
+        settings = settings.model_copy(update={"replica": name})
     return settings
 
 

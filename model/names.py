@@ -19,6 +19,7 @@ from model.names_postgres_settings import PG_SETTINGS
 from model.names_postgres_tables import *  # noqa: F403 - part of this catalogue
 from model.names_redis import *  # noqa: F403 - part of this catalogue
 from model.names_redis_replication import *  # noqa: F403 - part of this catalogue
+from model.names_response import *  # noqa: F403 - part of this catalogue
 from model.names_services import *  # noqa: F403 - part of this catalogue
 from model.names_workers import *  # noqa: F403 - part of this catalogue
 
@@ -309,6 +310,22 @@ UP = Metric(
     _G,
     "Whether Prometheus could scrape a target; those it finds by discovery have a service.",
     ("job", "instance", "service"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+SCRAPE_DURATION = Metric(
+    "scrape_duration_seconds",
+    _G,
+    "How long Prometheus' last scrape of a target took.",
+    ("job", "instance"),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+SCRAPE_SAMPLES = Metric(
+    "scrape_samples_scraped",
+    _G,
+    "Samples that the last scrape of a target brought.",
+    ("job", "instance"),
     scope=_S,
     collapse=Collapse.MAX,
 )

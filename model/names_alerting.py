@@ -91,3 +91,44 @@ ALERTMANAGER_NOTIFICATIONS_FAILED = Metric(
     scope=_S,
     collapse=Collapse.SUM,
 )
+
+# --- what dashboards show besides ---------------------------------------------------------------
+PROMETHEUS_RULE_GROUP_LAST_DURATION = Metric(
+    "prometheus_rule_group_last_duration_seconds",
+    _G,
+    "How long the last evaluation of a group of rules took.",
+    ("rule_group",),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+PROMETHEUS_NOTIFICATIONS_QUEUE_LENGTH = Metric(
+    "prometheus_notifications_queue_length",
+    _G,
+    "Alerts that wait to be sent to an Alertmanager.",
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+PROMETHEUS_TSDB_HEAD_SERIES = Metric(
+    "prometheus_tsdb_head_series",
+    _G,
+    "Series that Prometheus has in its memory.",
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+ALERTMANAGER_ALERTS = Metric(
+    "alertmanager_alerts",
+    _G,
+    "Alerts that Alertmanager has, by state: active or suppressed.",
+    ("state",),
+    scope=_S,
+    collapse=Collapse.MAX,
+)
+ALERTMANAGER_NOTIFICATION_LATENCY = Metric(
+    "alertmanager_notification_latency_seconds",
+    MetricType.HISTOGRAM,
+    "How long sending a message took.",
+    ("integration",),
+    scope=_S,
+    collapse=Collapse.SUM,
+    buckets=(1.0, 5.0, 10.0, 15.0, 20.0),
+)

@@ -24,6 +24,7 @@ class SqlValue(Declared):
 
     The names are sql_exporter's. `metric_name` ends with the `unit`, if one is given, and a
     counter's then with `_total`. `collapse` makes one figure of what several replicas have read.
+    `beside` is the column of another value of the query, in whose panel this one is drawn.
     """
 
     noun: ClassVar[str | None] = "SQL value"
@@ -33,6 +34,7 @@ class SqlValue(Declared):
     type: Literal["gauge", "counter"] = "gauge"
     unit: str | None = None
     collapse: Literal["max", "min", "avg"] = "max"
+    beside: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -127,7 +129,18 @@ class SqlMetrics(Target):
             mistakes.append("row_limit: must be at least 1")
         if self.label_length_limit < 1:
             mistakes.append("label_length_limit: must be at least 1")
-        return mistakes + self._label_mistakes()
+        return mistakes + self._label_mistakes() + self._panel_mistakes()
+
+    def _panel_mistakes(self) -> list[str]:
+        """A value drawn beside one that has no panel of its own would be drawn nowhere."""
+        values = [value for value in self.values if not value.broken]
+        own = [value.column for value in values if value.beside is None]
+        return [
+            f'values: "{value.column}" is drawn beside "{value.beside}", which is no value with a '
+            f"panel of its own{suggestion(value.beside, own)}"
+            for value in values
+            if value.beside is not None and value.beside not in own
+        ]
 
     def _label_mistakes(self) -> list[str]:
         mistakes = [

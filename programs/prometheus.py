@@ -32,12 +32,17 @@ class Prometheus(HttpServer):
         self._args = tuple(args)
         self._program = program or find(self.name)
 
+    @property
+    def data(self) -> Path:
+        """The directory of its time series."""
+        return self.directory / "data"
+
     def _command(self) -> Sequence[str | Path]:
         return (
             self._program,
             f"--config.file={self.config}",
             f"--web.listen-address={self.host}:{self.port}",
-            f"--storage.tsdb.path={self.directory / 'data'}",
+            f"--storage.tsdb.path={self.data}",
             f"--storage.tsdb.retention.time={self._retention}",
             "--web.enable-lifecycle",
             "--log.level=warn",

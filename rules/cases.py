@@ -10,7 +10,8 @@ from decimal import Decimal
 from model.alerts import Alert
 from model.platform import Platform
 from model.promql import Count, Expr, HistogramQuantile, Selector, Unless
-from rules.case import Case, Expected, Fed, Scene, counts
+from rules.case import Case, Fed, Scene, counts
+from rules.recovery_cases import recovery_cases
 from rules.series import (
     Feed,
     Series,
@@ -18,7 +19,6 @@ from rules.series import (
     downward,
     excluded_value,
     harmless,
-    is_rate,
     just_over,
     just_under,
     missing,
@@ -29,8 +29,6 @@ from rules.series import (
 
 # As many targets as it takes to tell one from another: promtool's time grows with them.
 _TARGETS = 2
-# A test is evaluated step by step until the series are forgotten.
-_LONGEST_LOOK_BACK = timedelta(hours=2)
 # Functions whose value does not end with the series, and is the same from its first sample on.
 _HOLDING = frozenset({"max_over_time", "min_over_time", "last_over_time"})
 
@@ -40,62 +38,13 @@ def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     scene = Scene.of(alert, platform)
     few = scene if counts(alert) else Scene.of(alert, platform, most=_TARGETS)
     yield scene.firing(just_over(alert.expr))
-    yield from _recovers(alert, platform)
+    yield from recovery_cases(alert, platform)
     yield from _outlives_its_series(few)
     yield from _stays_quiet(few)
     yield from _well_within(few)
     yield from _kept_out(few)
     yield from _in_bursts(few)
     yield _without_data(scene)
-
-
-def _recovers(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """What makes it fire ends: it fires on for as long as it is to, and no longer.
-
-    Its series end, or, where that would not end it, come over to the quiet side. A condition that
-    looks back sees them for its whole range.
-    """
-    looks_back = _looks_back(alert.expr)
-    if looks_back is None or looks_back > _LONGEST_LOOK_BACK:
-        return
-    most = None if counts(alert) else 1
-    scene = Scene.of(alert, platform, further=looks_back + alert.keep_firing_for, most=most)
-    when, value = scene.timing, just_over(alert.expr)
-    found = scene.fed(value)
-    if not found:
-        return
-    lasts = (when.settled + alert.for_) // when.step + 1
-    afterwards = {one.notation(): one for one in harmless(alert.expr, scene.feed)}
-
-    def ending(one: Series) -> str:
-        before = one.values(lasts, when.step)
-        if alert.no_data == "quiet":
-            return f"{before} stale"
-        return f"{before} {afterwards[one.notation()].values(lasts, when.step)}"
-
-    # Whether a sample at the very edge of a range is in it differs between versions, and a rate
-    # needs two of them.
-    edge = 2 * when.step if looks_back else timedelta(0)
-    held = when.lead + lasts * when.step + looks_back + alert.keep_firing_for
-    ended = held if is_rate(alert.expr) else held + when.step
-    yield Case(
-        alert,
-        when.step,
-        scene.laid(found, ending),
-        [Expected(held - edge, scene.fired(value)), Expected(ended, ())],
-    )
-
-
-def _looks_back(expr: Expr) -> timedelta | None:
-    """For how long a condition goes on having the value that its series ended with.
-
-    None if it has another value soon: a rate is one of the whole range.
-    """
-    over = ranges(expr)
-    shares = any(isinstance(part, HistogramQuantile) for part in expr.walk())
-    if any(part.function != "max_over_time" for part in over) and not shares:
-        return None
-    return max((part.length for part in over), default=timedelta(0))
 
 
 def _kept_out(scene: Scene) -> Iterator[Case]:

@@ -24,6 +24,7 @@ from rules.case import Case, Scene
 from rules.series import (
     Feed,
     Series,
+    beyond,
     compared,
     deep,
     downward,
@@ -32,6 +33,7 @@ from rules.series import (
     just_over,
     ranges,
     series,
+    well_within,
 )
 from rules.timing import can_fill
 
@@ -78,16 +80,19 @@ def _histories(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 
 def _further_conditions(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """The first condition holds, and the other one is just not met: quiet."""
+    """The first condition holds, and the other one is just not met, or by far: quiet."""
     expr = alert.expr
     if not isinstance(expr, (And, Unless)) or not isinstance(expr.left, (Threshold, And, Or)):
         return
-    scene = _apart(alert, platform, expr.left, expr.right)
+    scene = apart(Scene.of(alert, platform), expr.left, expr.right)
     if scene is None:
         return
     holds = series(expr.left, just_over(expr.left), scene.feed)
     if isinstance(expr, And):
-        yield scene.quiet(holds + harmless(expr.right, scene.feed))
+        just, far = (which(expr.right, scene.feed) for which in (harmless, well_within))
+        yield scene.quiet(holds + just)
+        if far != just:
+            yield scene.quiet(holds + far)
         yield scene.quiet(
             harmless(expr.left, scene.feed) + series(expr.right, just_over(expr.right), scene.feed)
         )
@@ -100,7 +105,7 @@ def _alternatives(alert: Alert, platform: Platform) -> Iterator[Case]:
     expr = alert.expr
     if not isinstance(expr, Or) or not isinstance(expr.right, Threshold):
         return
-    scene = _apart(alert, platform, expr.left, expr.right)
+    scene = apart(Scene.of(alert, platform), expr.left, expr.right)
     if scene is not None:
         for side in (expr.left, expr.right):
             value = just_over(side)
@@ -122,7 +127,7 @@ def _trends(alert: Alert, platform: Platform) -> Iterator[Case]:
     if condition is None or not predicted or falls(condition.inner):
         return
     scene = Scene.of(alert, platform)
-    value = just_over(alert.expr)
+    value = beyond(condition)
     yield scene.firing(value, [_sloping(one, predicted, scene) for one in scene.fed(value)])
 
 
@@ -141,13 +146,12 @@ def _sloping(one: Series, predicted: list[OverRange], scene: Scene) -> Series:
     return replace(one, start=one.start - slope * seconds, per_second=slope)
 
 
-def _apart(alert: Alert, platform: Platform, left: Expr, right: Expr) -> Scene | None:
+def apart(scene: Scene, left: Expr, right: Expr) -> Scene | None:
     """A scene in which the two sides read different series; None where there is none."""
-    scene = Scene.of(alert, platform)
     if not _overlap(left, right, scene.feed):
         return scene
     # What is recorded from the same counters can be fed as if it had been recorded.
-    reads = [part for part in alert.expr.walk() if isinstance(part, Recorded)]
+    reads = [part for part in scene.alert.expr.walk() if isinstance(part, Recorded)]
     direct = replace(scene, feed=replace(scene.feed, direct=True))
     return direct if reads and not _overlap(left, right, direct.feed) else None
 

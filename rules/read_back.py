@@ -17,7 +17,7 @@ from rules.output import Files
 
 # Grafana's variables, as something that PromQL can be read with.
 _VARIABLES = {"$__rate_interval": "1m", "$__range": "1h"}
-_CHOSEN = re.compile(r',target=~"\$service"|target=~"\$service",?')
+_CHOSEN = re.compile(r',\w+=~"\$\w+"|\w+=~"\$\w+",?')
 _FIRING = re.compile(r"ALERTS\{(.*)\}")
 _EQUAL = re.compile(r'(\w+)="([^"]*)"')
 

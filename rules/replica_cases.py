@@ -14,8 +14,19 @@ from typing import Any, TypeGuard
 from model.alerts import Alert
 from model.names import Collapse, MetricType
 from model.platform import Platform
-from model.promql import Aggregate, Count, Expr, HistogramQuantile, Recorded, Selector, Threshold
+from model.promql import (
+    Aggregate,
+    And,
+    Count,
+    Expr,
+    HistogramQuantile,
+    Or,
+    Recorded,
+    Selector,
+    Threshold,
+)
 from rules.case import Case, Scene, counts
+from rules.guard_cases import apart
 from rules.series import (
     Series,
     beyond,
@@ -124,9 +135,9 @@ def _verdicts(expr: Threshold) -> list[tuple[int, bool]]:
 
 
 def _spread(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """Where an expression collapses several metrics, replicas disagree about each of them."""
+    """Where no number of replicas decides, they disagree about each metric that is collapsed."""
     condition = compared(alert.expr)
-    if condition is None or (_is_chain(alert.expr) and isinstance(alert.expr, Threshold)):
+    if condition is None or _decided_by_number(alert.expr):
         return
     collapsing = [part for part in deep(alert.expr) if _collapses(part)]
     if not collapsing or counts(alert):
@@ -140,6 +151,29 @@ def _spread(alert: Alert, platform: Platform) -> Iterator[Case]:
     if not _tells_an_average(alert):
         yield scene.firing(beyond(condition))
     yield scene.quiet(well_within(alert.expr, scene.feed))
+    yield from _spread_of_one_side(scene)
+
+
+def _spread_of_one_side(scene: Scene) -> Iterator[Case]:
+    """Of two conditions one is met: it is enough or not, whatever the replicas say apart."""
+    expr = scene.alert.expr
+    if not isinstance(expr, (And, Or)):
+        return
+    found = apart(scene, expr.left, expr.right)
+    if found is None:
+        return
+    if isinstance(expr, And):
+        holds = series(expr.left, just_over(expr.left), found.feed)
+        yield found.quiet(holds + well_within(expr.right, found.feed))
+        return
+    for side in (expr.left, expr.right):
+        if isinstance(side, Threshold) and not _tells_an_average(scene.alert):
+            yield found.firing(beyond(side), series(side, beyond(side), found.feed))
+
+
+def _decided_by_number(expr: Expr) -> bool:
+    """Whether it is enough to know how many replicas see a fault."""
+    return isinstance(expr, Threshold) and _is_chain(expr) and bool(_verdicts(expr))
 
 
 def _collapses(part: Expr) -> TypeGuard[Aggregate]:
@@ -161,7 +195,7 @@ def _tells_an_average(alert: Alert) -> bool:
     averages = any(
         isinstance(part, Aggregate) and part.operator is Collapse.AVG for part in deep(alert.expr)
     )
-    return averages and "$value" in texts
+    return averages and "$value }}" in texts
 
 
 def _collapsing(expr: Expr) -> Aggregate | None:

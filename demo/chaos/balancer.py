@@ -23,6 +23,8 @@ async def balancing(
     With `tls` it is where TLS ends.
     """
     choice = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    writers: set[asyncio.StreamWriter] = set()
+    forwarding: set[asyncio.Task[None]] = set()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -30,13 +32,24 @@ async def balancing(
         except OSError:
             writer.close()
             return
+        both = {writer, there[1]}
+        writers.update(both)
         await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        writers.difference_update(both)
 
-    server = await asyncio.start_server(forward, HOST, 0, ssl=tls)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(forward(reader, writer))
+        forwarding.add(task)
+        task.add_done_callback(forwarding.discard)
+
+    server = await asyncio.start_server(accept, HOST, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*forwarding)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

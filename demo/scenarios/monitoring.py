@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from demo.scenarios import second
 from demo.scenarios.scenario import Scenario, Stage
 from demo.stack import Stack
 
 # So many that fewer targets are left than the rules count, with the TLS port that the demo adds.
 _FORGOTTEN = ("venue-service", "event-service")
+_DYING = "dying-exporter"
 
 
 @asynccontextmanager
@@ -40,6 +43,16 @@ async def _exporter_hangs(stack: Stack) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _second_exporter_dies(stack: Stack) -> AsyncIterator[None]:
+    async with second.exporter(stack, _DYING) as other:
+        await asyncio.to_thread(other.stop)
+        try:
+            yield
+        finally:
+            await other.start()
+
+
+@asynccontextmanager
 async def _as_always(_stack: Stack) -> AsyncIterator[None]:
     yield
 
@@ -54,6 +67,14 @@ SCENARIOS = (
         done=f"the exporter reloads a config without {' and '.join(_FORGOTTEN)}",
         undone="the exporter reloads the config that the rules were made from",
         means=_another_config,
+    ),
+    Scenario(
+        fires={"ExporterReplicaDown": {"instance": _DYING}},
+        done="a second exporter is stopped",
+        undone="it is started again",
+        means=_second_exporter_dies,
+        # As long as it runs, it probes what the first one forgets.
+        stage=Stage.REDIS_IS_DOWN,
     ),
     Scenario(
         fires={"ExporterDown": {}},

@@ -5,36 +5,58 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 
 from demo.scenario import Event, Tell
 from demo.scenarios.scenario import Scenario
 from demo.sinks import Receipt, Status
 from demo.stack import Stack
+from model.alerts import Alert
+from model.platform import Platform
 from model.telling import channels_of
+from rules.demands import at_work
 
 # What every way takes at most, on a busy machine.
 DEADLINE = 120.0
 _POLL_SECONDS = 0.25
 
 
-async def play(stack: Stack, scenario: Scenario, alert: str, tell: Tell) -> None:
+class LackingError(Exception):
+    """A scenario that this machine cannot play; says what it lacks."""
+
+
+async def play(stack: Stack, scenario: Scenario, name: str, tell: Tell) -> None:
     """Make an alert fire until all of its channels were told, undo it until they were told again.
 
-    Raises TimeoutError, which says what is missing.
+    Raises LackingError, and TimeoutError, which says what is missing.
     """
+    if (lacking := scenario.lacks()) is not None:
+        raise LackingError(f"{name} cannot be shown on this machine: {lacking}")
+    labels = scenario.fires[name]
+    alert = declared(stack.platform, name, labels)
     begun = time.time()
     async with scenario.means(stack):
         tell(Event(0.0, "done", scenario.done))
-        await _fires(stack, alert, scenario.fires[alert], begun, tell)
+        await _fires(stack, name, labels, begun, tell)
+        if _waits(alert, stack.platform):
+            tell(Event(time.time() - begun, "nobody is told", "until business hours begin"))
         await _told(stack, alert, begun, "firing", tell)
     undone = time.time()
     tell(Event(0.0, "undone", scenario.undone))
     if scenario.lingers:
         tell(Event(0.0, "goes on firing", scenario.lingers))
         return
-    await _until_over(stack, alert, scenario.fires[alert])
-    tell(Event(time.time() - undone, "alert resolved", alert))
+    await _until_over(stack, name, labels)
+    tell(Event(time.time() - undone, "alert resolved", name))
     await _told(stack, alert, undone, "resolved", tell)
+
+
+def declared(platform: Platform, name: str, labels: Mapping[str, str]) -> Alert:
+    """The alert of a name that fires with these labels. Raises KeyError if there is none."""
+    for alert in platform.alerts:
+        if alert.name == name and alert.labels.items() <= labels.items():
+            return alert
+    raise KeyError(name)
 
 
 async def states(stack: Stack, alert: str, labels: Mapping[str, str]) -> set[str]:
@@ -72,18 +94,18 @@ async def _polled(
     raise TimeoutError(f"{alert} {otherwise} after {DEADLINE:g} s")
 
 
-async def _told(stack: Stack, alert: str, since: float, status: Status, tell: Tell) -> None:
-    missing = set(_channels(stack, alert))
+async def _told(stack: Stack, alert: Alert, since: float, status: Status, tell: Tell) -> None:
+    missing = set(_channels(alert, stack.platform))
     deadline = time.monotonic() + DEADLINE
     while missing:
-        for receipt in _receipts(stack, alert, since, status):
+        for receipt in _receipts(stack, alert.name, since, status):
             if receipt.channel in missing:
                 missing.remove(receipt.channel)
                 tell(Event(receipt.received_at - since, receipt.channel, receipt.summary))
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"{alert} is {status}, and {', '.join(sorted(missing))} heard nothing of it in "
-                f"{DEADLINE:g} s"
+                f"{alert.name} is {status}, and {', '.join(sorted(missing))} heard nothing of it "
+                f"in {DEADLINE:g} s"
             )
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -96,9 +118,15 @@ def _receipts(stack: Stack, alert: str, since: float, status: Status) -> Iterato
     )
 
 
-def _channels(stack: Stack, name: str) -> tuple[str, ...]:
-    """None for an alert that only the dead man's switch hears of."""
-    alert = next(one for one in stack.platform.alerts if one.name == name)
-    if alert.severity is None:
+def _channels(alert: Alert, platform: Platform) -> tuple[str, ...]:
+    """None for what only the dead man's switch hears of, or what waits for business hours."""
+    if alert.severity is None or _waits(alert, platform):
         return ()
-    return channels_of(alert, stack.platform.severity(alert.severity))
+    return channels_of(alert, platform.severity(alert.severity))
+
+
+def _waits(alert: Alert, platform: Platform) -> bool:
+    """Whether nobody is told before business hours begin."""
+    if alert.severity is None or not platform.severity(alert.severity).business_hours_only:
+        return False
+    return not at_work(platform, datetime.now(UTC))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
+from demo.scenarios.background import going_on
 from demo.scenarios.scenario import Scenario
 from demo.stack import Stack
 
@@ -29,21 +30,10 @@ async def _connected(stack: Stack) -> AsyncIterator[psycopg.AsyncConnection]:
         yield connection
 
 
-@asynccontextmanager
-async def _going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Do something again and again, at a steady pace; what it raises is raised here."""
-
-    async def again_and_again() -> None:
-        while True:
-            await work()
-            await asyncio.sleep(_PACE_SECONDS)
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(again_and_again())
-        try:
-            yield
-        finally:
-            task.cancel()
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await work()
+        await asyncio.sleep(_PACE_SECONDS)
 
 
 @asynccontextmanager
@@ -59,7 +49,7 @@ async def _slot_nobody_reads(stack: Stack) -> AsyncIterator[None]:
                 await connection.execute("SELECT pg_logical_emit_message(false, 'demo', 'x')")
                 await connection.execute("SELECT pg_switch_wal()")
 
-            async with _going_on(begin_a_segment):
+            async with going_on(_again_and_again(begin_a_segment)):
                 yield
         finally:
             await connection.execute("SELECT pg_drop_replication_slot(%s)", (_SLOT,))
@@ -102,7 +92,7 @@ async def _scanned_and_growing(stack: Stack) -> AsyncIterator[None]:
             async def grow() -> None:
                 await connection.execute(rows.format(130))
 
-            async with _going_on(grow):
+            async with going_on(_again_and_again(grow)):
                 yield
         finally:
             await connection.execute("DROP TABLE events")

@@ -22,12 +22,16 @@ class Stage(IntEnum):
     EXPORTER_IS_DOWN = 4
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One real fault. `fires` has a firing alert's labels, as far as they tell it from others.
 
     `done` and `undone` say in words what happens. `lingers` says why its alerts go on firing for
-    minutes after that, if they do.
+    minutes after that, if they do. `lacks` says what this machine has not that it needs, if so.
     """
 
     fires: Mapping[str, Mapping[str, str]]
@@ -36,3 +40,4 @@ class Scenario:
     means: Means
     stage: Stage = Stage.ALL_PARTS_RUN
     lingers: str = ""
+    lacks: Callable[[], str | None] = _nothing

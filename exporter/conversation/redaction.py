@@ -12,6 +12,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus, urlsplit
 
@@ -35,6 +36,21 @@ _FIELD = re.compile(
     r"(\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s,;&}\])\"']+)"
 )
 _SCHEME = re.compile(r"\b((?:bearer|basic|digest|negotiate)\s+)[\w.~+/=:-]{4,}", re.IGNORECASE)
+# Names in our own log are known: `auth-service` and `session` are no secrets there.
+_NAMES_A_SECRET = re.compile(
+    r"(?:authorization|token|secret|passw(?:or)?d|pwd|passphrase|credentials?|cookie|signature"
+    r"|api[_-]?key|access[_-]?key|private[_-]?key|routing[_-]?key|jwt|dsn)$",
+    re.IGNORECASE,
+)
+# A JSON Web Token (RFC 7519), Slack's tokens and webhooks, and keys in PEM (RFC 7468).
+_SHAPES = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"
+    r"|\bxox[a-z]-[\w-]{8,}"
+    r"|(?<=//hooks\.slack\.com/)[\w/-]+"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}-----)?"
+)
+# One of these is in each of them.
+_MARKS = ("eyJ", "xox", "//hooks.slack.com/", "-----BEGIN ")
 _HEADER_OF_COOKIES = ("cookie", "set-cookie")
 # A query's value shorter than this is hidden where it stands in a query, and nowhere else: `a=1`.
 _LEAST_QUERY_VALUE = 4
@@ -59,6 +75,20 @@ class Redactor:
         text = _USERINFO.sub(rf"\1{HIDDEN}@", self.known(text))
         text = _SCHEME.sub(rf"\1{HIDDEN}", text)
         return _FIELD.sub(_hide_field, _QUERY.sub(rf"\1{HIDDEN}", text))
+
+    def logged(self, text: str) -> str:
+        """A text of our own log without secrets, known and unknown."""
+        text = self.known(text)
+        # Every line of the log passes here: most words have nothing to look for.
+        if any(mark in text for mark in _MARKS):
+            text = _SHAPES.sub(HIDDEN, text)
+        if "://" in text:
+            text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+        if " " in text:
+            text = _SCHEME.sub(rf"\1{HIDDEN}", text)
+        if "=" in text or ":" in text:
+            text = _FIELD.sub(_hide_logged_field, _QUERY.sub(rf"\1{HIDDEN}", text))
+        return text
 
     def beginning(self, text: str, length: int) -> str:
         """So much of what one side has said, without secrets; a part of one at the end included."""
@@ -86,15 +116,31 @@ def _hide_field(field: re.Match[str]) -> str:
     return f"{name}{between}{HIDDEN if _SENSITIVE_NAME.search(name) else value}"
 
 
+def _hide_logged_field(field: re.Match[str]) -> str:
+    name, between, value = field.groups()
+    return f"{name}{between}{HIDDEN if names_a_secret(name) else value}"
+
+
+@lru_cache(maxsize=1024)
+def names_a_secret(name: str) -> bool:
+    """Whether a field of our own log that is called so holds a secret."""
+    return _NAMES_A_SECRET.search(name) is not None
+
+
 def secrets_of(target: Target, url: str, recorder: Recorder) -> Iterator[str]:
     """The secrets that a target's settings, its URL and what was said over connections hold."""
-    yield from _of_url(url)
-    yield from _of_settings(target)
+    yield from secrets_of_settings(target, url)
     for connection in recorder.connections:
         for message in (connection.request, bytes(connection.received)):
             head = Head.of(message)
             if head is not None:
                 yield from _of_head(head)
+
+
+def secrets_of_settings(target: Target, url: str) -> Iterator[str]:
+    """The secrets that a target's settings and its URL hold."""
+    yield from _of_url(url)
+    yield from _of_settings(target)
 
 
 def _of_url(url: str) -> Iterator[str]:

@@ -27,12 +27,14 @@ class Listing:
     """What the Alertmanagers have, merged by alert.
 
     `answered` says whether all of them did, `complete` whether all have also been running for long
-    enough to know: only then does it mean something by itself that an alert is missing.
+    enough to know: only then does it mean something by itself that an alert is missing. `silent`
+    names those that did not answer, each with the reason.
     """
 
     alerts: Mapping[str, Incoming]
     answered: bool
     complete: bool
+    silent: Sequence[str] = ()
 
 
 async def listed(
@@ -46,7 +48,12 @@ async def listed(
             known = alerts.get(alert.fingerprint)
             alerts[alert.fingerprint] = alert if known is None else _merged(known, alert)
     answered = bool(answers) and all(answer.answered for answer in answers)
-    return Listing(alerts, answered, answered and all(answer.complete for answer in answers))
+    return Listing(
+        alerts,
+        answered,
+        answered and all(answer.complete for answer in answers),
+        tuple(why for answer in answers for why in answer.silent),
+    )
 
 
 def _merged(one: Incoming, other: Incoming) -> Incoming:
@@ -65,7 +72,8 @@ async def _one(session: aiohttp.ClientSession, address: str, now: datetime) -> L
         received = await read_listing(await get(session, f"{api}/alerts", _EVERYTHING), now)
     except (NoAnswerError, UnreadableBodyError) as error:
         log.warning("an Alertmanager does not tell its alerts", address=address, why=str(error))
-        return Listing({}, answered=False, complete=False)
+        why = f"Alertmanager {address} does not tell its alerts: {error}"
+        return Listing({}, answered=False, complete=False, silent=(why,))
     old = now - started > _KNOWS_AFTER
     return Listing(_ours(received.incoming), answered=True, complete=old)
 

@@ -8,7 +8,7 @@ class StoreUnavailableError(Exception):
 
 
 class SecondReplicaError(Exception):
-    """Another process has this SQLite file; several replicas need Postgres."""
+    """Another process has this SQLite file, or this replica's name; says what to set."""
 
 
 class ArchiveRefusedError(Exception):

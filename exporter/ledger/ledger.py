@@ -10,26 +10,28 @@ from typing import get_args
 
 import aiohttp
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
 from exporter.instruments import Registry
 from exporter.ledger import state
 from exporter.ledger.batches import Batches
+from exporter.ledger.claim import Claim
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
+from exporter.ledger.responses import Responses
 from exporter.ledger.service_figures import ServiceFigures
 from exporter.ledger.store import Store
-from exporter.ledger.tables import replicas
 from exporter.settings import Settings
-from exporter.version import VERSION
 from model import names
 from model.platform import Platform
 
 # How often the store is written and read to see that it can be, and what is open is read anew:
 # what other replicas acknowledge is seen by a scrape of this one that much later.
 _REFRESH_SECONDS = 2.0
+
+# Of the alerts of one delivery, so many are named in the log.
+_MOST_TOLD = 10
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -48,11 +50,14 @@ class Ledger:
         self.store = Store(store_options(settings))
         self.figures = ServiceFigures(self.store)
         self.started_at = datetime.now(UTC)
+        self._claim = Claim(self.store, self.replica, self.started_at)
+        self._read_only = settings.read_only
         self._changed = asyncio.Event()
         self._deliveries = Batches(self._take)
         self._session: aiohttp.ClientSession | None = None
         self._up = registry.value(names.ALERT_LEDGER_STORE_UP)
         self._told = state.Told(registry)
+        self._responses = Responses(self.store, registry, platform)
         self._messages = registry.family(names.ALERT_LEDGER_MESSAGES)
         for source in get_args(Source):
             for change in CHANGES:
@@ -70,6 +75,17 @@ class Ledger:
 
         Raises SecondReplicaError.
         """
+        tasks = [asyncio.create_task(one) for one in (self._keep_fresh(), self._responses.run())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _keep_fresh(self) -> None:
         opened = False
         trouble = ""
         while True:
@@ -115,6 +131,7 @@ class Ledger:
             self._messages.labels(source, change).inc(number)
         if outcome.changed:
             self.touch()
+            _tell(incoming, outcome, source)
         return outcome
 
     def count(self, closed: Mapping[Source, int]) -> None:
@@ -132,17 +149,22 @@ class Ledger:
         return self._session
 
     async def _refresh(self) -> None:
-        await self._say_that_we_live()
+        if not self._read_only:
+            await self._claim.renew()
         self._told.tell(await state.read(self.store, datetime.now(UTC)), self.platform())
-        self._up.set(1)
+        # What is only read learns of no new alert and of no acknowledgement: rules fail open.
+        self._up.set(0 if self._read_only else 1)
 
-    async def _say_that_we_live(self) -> None:
-        insert = postgresql.insert if self.store.postgres else sqlite.insert
-        now = datetime.now(UTC)
-        row = {"started_at": self.started_at, "seen_at": now, "version": VERSION}
-        async with self.store.begin() as connection:
-            await connection.execute(
-                insert(replicas)
-                .values(name=self.replica, **row)
-                .on_conflict_do_update(index_elements=["name"], set_=row)
-            )
+
+def _tell(incoming: Sequence[Incoming], outcome: Outcome, source: Source) -> None:
+    """One line a delivery, however many alerts a storm has."""
+    log.info(
+        "alert notification taken",
+        source=source,
+        alerts=[
+            f"{one.name} {one.service} {'firing' if one.ends_at is None else 'resolved'}"
+            for one in incoming[:_MOST_TOLD]
+        ],
+        number=len(incoming),
+        changes={change: number for change, number in outcome.changes.items() if number},
+    )

@@ -65,10 +65,12 @@ class History:
     """The runs of each alert by its fingerprint, the earliest first.
 
     `known` says whether any Prometheus has told them; without, nothing follows from their absence.
+    `silent` names those that have not, each with the reason.
     """
 
     runs: Mapping[str, Sequence[Run]]
     known: bool
+    silent: Sequence[str] = ()
 
 
 async def remembered(
@@ -82,13 +84,14 @@ async def remembered(
     answers = await asyncio.gather(
         *(_one(session, address, since, now, interval.total_seconds()) for address in addresses)
     )
-    told = [answer for answer in answers if answer is not None]
+    told = [answer for answer in answers if not isinstance(answer, str)]
+    silent = tuple(answer for answer in answers if isinstance(answer, str))
     runs: dict[str, list[Run]] = {}
     for number, run in enumerate((run for answer in told for run in answer), start=1):
         runs.setdefault(fingerprint(run.labels), []).append(run)
         if not number % _SLICE:
             await asyncio.sleep(0)
-    return History({key: _united(found) for key, found in runs.items()}, bool(told))
+    return History({key: _united(found) for key, found in runs.items()}, bool(told), silent)
 
 
 def _united(runs: Iterable[Run]) -> list[Run]:
@@ -106,7 +109,8 @@ def _united(runs: Iterable[Run]) -> list[Run]:
 
 async def _one(
     session: aiohttp.ClientSession, address: str, since: datetime, now: datetime, interval: float
-) -> list[Run] | None:
+) -> list[Run] | str:
+    """What one has told, or why it has not."""
     api = f"http://{address}/api/v1"
     known: dict[_Key, _Series] = {}
     try:
@@ -120,7 +124,7 @@ async def _one(
                     known[key].date(samples)
     except (NoAnswerError, UnreadableBodyError) as error:
         log.warning("a Prometheus does not tell what fired", address=address, why=str(error))
-        return None
+        return f"Prometheus {address} does not tell what fired: {error}"
     return [run for one in known.values() for run in one.runs(started, now.timestamp())]
 
 

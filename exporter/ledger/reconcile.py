@@ -70,8 +70,11 @@ class _Ends:
     absent: dict[str, str] = field(default_factory=dict)
 
 
-async def reconcile(ledger: Ledger, now: datetime) -> None:
-    """Ask Alertmanager and Prometheus, and merge what they say. Raises StoreUnavailableError."""
+async def reconcile(ledger: Ledger, now: datetime) -> Sequence[str]:
+    """Ask Alertmanager and Prometheus, and merge what they say. Raises StoreUnavailableError.
+
+    Answers who did not tell what was asked, and why; what the others say is merged all the same.
+    """
     watched = ledger.platform().watched_by
     since = await _since(ledger.store, now)
     listing, history = await asyncio.gather(
@@ -97,6 +100,7 @@ async def reconcile(ledger: Ledger, now: datetime) -> None:
         if history.known:
             until = now if listing.answered else max(since, now - _LONGEST_WAIT)
             await _set(connection, RECONCILED, until.isoformat())
+    return (*listing.silent, *history.silent)
 
 
 async def _ingest(

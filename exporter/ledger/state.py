@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 
 from exporter.instruments import Family, Registry
 from exporter.ledger.store import Store
-from exporter.ledger.tables import ACTIVE, alerts, facts
+from exporter.ledger.tables import ACKNOWLEDGED, ACTIVE, alerts, facts
 from model import names
 from model.platform import Platform
 
@@ -33,6 +33,8 @@ class State:
     """What one reading has found: numbers by alert, and how many alerts fire and wait too long."""
 
     waiting_since: dict[Labels, float] = field(default_factory=dict)
+    # With the person as a further label.
+    acknowledged_since: dict[Labels, float] = field(default_factory=dict)
     firing: int = 0
     reconciled_until: float | None = None
     overdue: Counter[str] = field(default_factory=Counter)
@@ -46,6 +48,10 @@ class State:
         waits = row.status == ACTIVE and not row.suppressed
         since = (row.waiting_since or row.starts_at).timestamp() if waits else 0.0
         self.waiting_since[labels] = since
+        if row.status == ACKNOWLEDGED and row.acknowledged_at is not None:
+            # Who has it is whom an acknowledgement was made for, if that is another.
+            person = row.acknowledged_for or row.acknowledged_by or ""
+            self.acknowledged_since[(*labels, person)] = row.acknowledged_at.timestamp()
         if waits and row.response_due_at is not None and row.response_due_at < now:
             self.overdue[row.severity] += 1
 
@@ -54,8 +60,9 @@ async def read(store: Store, now: datetime) -> State:
     """Read what fires, and what has ended within five minutes. Raises StoreUnavailableError."""
     state = State()
     columns = ("id", "name", "severity", "service", "status", "firing", "suppressed")
-    times = ("starts_at", "waiting_since", "response_due_at")
-    query = select(*(alerts.c[name] for name in (*columns, *times)))
+    times = ("starts_at", "waiting_since", "response_due_at", "acknowledged_at")
+    people = ("acknowledged_by", "acknowledged_for")
+    query = select(*(alerts.c[name] for name in (*columns, *times, *people)))
     async with store.read() as connection:
         for which in (alerts.c.firing, alerts.c.ends_at > now - _AFTERWARDS):
             for some in (await connection.execute(query.where(which))).partitions(_SLICE):
@@ -78,6 +85,7 @@ class Told:
 
     def __init__(self, registry: Registry) -> None:
         self._waiting = registry.family(names.ALERT_LEDGER_UNACKED_SINCE)
+        self._acknowledged = registry.family(names.ALERT_LEDGER_ACKNOWLEDGED_SINCE)
         self._open = registry.family(names.ALERT_LEDGER_OPEN_ALERTS)
         self._reconciled = registry.family(names.ALERT_LEDGER_RECONCILED)
         self._overdue = registry.family(names.ALERT_LEDGER_OVERDUE_ALERTS)
@@ -85,6 +93,7 @@ class Told:
     def tell(self, state: State, platform: Platform) -> None:
         """Tell what a reading has found."""
         _replace(self._waiting, state.waiting_since.items())
+        _replace(self._acknowledged, state.acknowledged_since.items())
         self._open.labels().set(state.firing)
         known = {severity.name for severity in platform.severities if severity.response_time}
         if state.reconciled_until is not None:
@@ -95,6 +104,7 @@ class Told:
     def lose(self) -> None:
         """Keep of what was told what may be repeated without a store."""
         self._waiting.keep(lambda _, value: value > 0)
+        self._acknowledged.clear()
 
 
 def _replace(family: Family, values: Iterable[tuple[Labels, float]]) -> None:

@@ -46,6 +46,9 @@ class Figures:
     false_positives: int
     in_time: int
     breaches: int
+    # What Alertmanager has told of, and how long after each had fired.
+    delivered: int
+    deliver_seconds: float
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(
@@ -58,6 +61,8 @@ class Figures:
             self.false_positives + other.false_positives,
             self.in_time + other.in_time,
             self.breaches + other.breaches,
+            self.delivered + other.delivered,
+            self.deliver_seconds + other.deliver_seconds,
         )
 
     @property
@@ -69,6 +74,11 @@ class Figures:
     def mttr(self) -> float | None:
         """Mean time until the end, in seconds, of those that have ended."""
         return _mean(self.end_seconds, self.ended)
+
+    @property
+    def mean_delivery(self) -> float | None:
+        """Mean time from firing until the ledger was told, in seconds, of those it was told of."""
+        return _mean(self.deliver_seconds, self.delivered)
 
     @property
     def false_positive_share(self) -> float | None:
@@ -83,7 +93,7 @@ class Figures:
 
 def total(figures: list[Figures]) -> Figures:
     """All together."""
-    return sum(figures, Figures("", 0, 0, 0.0, 0, 0.0, 0, 0, 0))
+    return sum(figures, Figures("", 0, 0, 0.0, 0, 0.0, 0, 0, 0, 0, 0.0))
 
 
 async def by_name(
@@ -105,6 +115,7 @@ async def by_name(
         "false_positives": c.false_positive.is_(True),
         "in_time": c.acknowledged_at <= due,
         "breaches": late,
+        "delivered": c.source == "webhook",
     }
     found = await connection.execute(
         select(
@@ -113,6 +124,9 @@ async def by_name(
             *(func.count().filter(condition).label(name) for name, condition in begun_and.items()),
             func.sum(_seconds(connection, c.starts_at, c.acknowledged_at)).label("acknowledging"),
             func.sum(_seconds(connection, c.starts_at, c.ends_at)).label("ending"),
+            func.sum(_seconds(connection, c.starts_at, c.created_at))
+            .filter(c.source == "webhook")
+            .label("delivering"),
         )
         .where(c.starts_at >= since)
         .group_by(c.name)
@@ -129,6 +143,8 @@ async def by_name(
             false_positives=row.false_positives,
             in_time=row.in_time,
             breaches=row.breaches,
+            delivered=row.delivered,
+            deliver_seconds=float(row.delivering or 0),
         )
         for row in found
     ]

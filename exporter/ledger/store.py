@@ -107,6 +107,16 @@ class Store:
         self.opened.set()
         return revision
 
+    async def open_beside(self) -> None:
+        """Serve transactions on the schema as it is, for a command beside a running service.
+
+        Raises StoreUnavailableError where there is no file to read.
+        """
+        if not self.postgres and not self._options.file.is_file():
+            raise StoreUnavailableError(f"{self._options.file}: there is no such file")
+        self._trouble = None
+        self.opened.set()
+
     async def close(self) -> None:
         """Close all connections."""
         self._trouble = "the ledger's store is closed"

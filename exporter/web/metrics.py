@@ -15,6 +15,7 @@ from exporter.conversation.recorder import Recorder, recorded_by
 from exporter.exposition import CONTENT_TYPE, join, probe_page
 from exporter.service import Service
 from exporter.web.access import require_loopback, require_scraper
+from exporter.web.identity import require
 from exporter.web.keys import SERVICE
 from model.declared import suggestion
 from model.names import MAINTENANCE, PROBES, TARGET_INFO, Scope, catalogue
@@ -41,7 +42,7 @@ def routes() -> list[web.RouteDef]:
     on_demand = asyncio.Semaphore(_MOST_ON_DEMAND)
 
     async def probe(request: web.Request) -> web.Response:
-        require_scraper(request, request.app[SERVICE].settings)
+        _require_prober(request)
         if on_demand.locked():
             raise web.HTTPServiceUnavailable(
                 text="too many probes on demand are under way", headers={"Retry-After": "1"}
@@ -50,6 +51,21 @@ def routes() -> list[web.RouteDef]:
             return await _probe(request)
 
     return [web.get("/metrics", _metrics), web.get("/probe", probe)]
+
+
+def _is_debug(request: web.Request) -> bool:
+    return request.query.get("debug") == "true"
+
+
+def _require_prober(request: web.Request) -> None:
+    """A scraper may probe; a conversation is for an admin, or for whoever is on this machine."""
+    shows_token = request.headers.get("Authorization", "").lower().startswith("bearer ")
+    if _is_debug(request) and shows_token:
+        require(request, "admin")
+        return
+    require_scraper(request, request.app[SERVICE].settings)
+    if _is_debug(request):
+        require_loopback(request)
 
 
 def exposition(service: Service) -> bytes:
@@ -100,9 +116,7 @@ async def _probe(request: web.Request) -> web.Response:
             text=f'there is no target "{name[:63]}"{suggestion(name[:63], known)}; '
             "targets are given by name, never by URL"
         )
-    debug = request.query.get("debug") == "true"
-    if debug:
-        require_loopback(request)
+    debug = _is_debug(request)
     timeout = _deadline(request, target.timeout.total_seconds())
     recorder = Recorder()
     prober = service.loaded.make_prober(target, RecordingNetwork(service.network, recorder))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 # Half a millisecond or so: less than a probe waits for the others of its wake-up.
-_SLICE = 20
+_SLICE = 10
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 from typing import Any, Literal
@@ -33,7 +33,11 @@ _LONGEST_LOOK = 60.0
 
 log = structlog.get_logger("exporter.workers")
 
-Status = Literal["waiting", "running", "idle", "failing", "interrupted"]
+Status = Literal["waiting", "running", "idle", "failing", "interrupted", "resting"]
+
+
+class NotDoneError(Exception):
+    """A worker could not do its work, or not all of it, and nothing is wrong with it: says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,9 @@ class Worker:
 class WorkerState:
     """What is known of a worker, of all replicas together.
 
-    `status`: waiting for its first run, running, idle, failing (the last run has failed), or
-    interrupted (the replica that ran it is gone). Counts are of all runs since the store was made.
+    `status`: waiting for its first run, running, idle, failing (the last run has failed),
+    interrupted (the replica that ran it is gone), or resting (this replica is read-only, and no
+    other runs it now). Counts are of all runs since the store was made.
     `last_error` is that of the last run that failed; `replica` is who ran it last.
     """
 
@@ -73,14 +78,21 @@ class WorkerState:
 
 
 class Workers:
-    """The workers of a replica."""
+    """The workers of a replica. While they are `resting`, none is ever run."""
 
     def __init__(
-        self, store: Store, replica: str, registry: Registry, workers: tuple[Worker, ...]
+        self,
+        store: Store,
+        replica: str,
+        registry: Registry,
+        workers: tuple[Worker, ...],
+        *,
+        resting: bool = False,
     ) -> None:
         self._store = store
         self._replica = replica
         self._workers = workers
+        self._resting = resting
         self._last_success = registry.family(names.WORKER_LAST_SUCCESS)
         self._runs = registry.family(names.WORKER_RUNS)
         self._duration = registry.family(names.WORKER_DURATION)
@@ -93,6 +105,8 @@ class Workers:
 
     async def run(self) -> None:
         """Run them when they are due, until cancelled."""
+        if self._resting:
+            await asyncio.Event().wait()
         async with asyncio.TaskGroup() as group:
             for worker in self._workers:
                 follow = self._follow_shared if worker.shared else self._follow_own
@@ -107,7 +121,12 @@ class Workers:
                 row.name: row.seen_at
                 for row in await connection.execute(select(replicas.c.name, replicas.c.seen_at))
             }
-        return [_state(worker, rows.get(worker.name), seen, now) for worker in self._workers]
+        states = [_state(worker, rows.get(worker.name), seen, now) for worker in self._workers]
+        return [self._shown(state) for state in states]
+
+    def _shown(self, state: WorkerState) -> WorkerState:
+        rests = self._resting and state.status != "running"
+        return replace(state, status="resting") if rests else state
 
     # --- one replica at a time ------------------------------------------------------------------
 
@@ -199,8 +218,8 @@ class Workers:
         try:
             async with limit:
                 await worker.run(session, started)
-        except StoreUnavailableError as error:
-            return str(error)
+        except (StoreUnavailableError, NotDoneError) as error:
+            return _storable(str(error))
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 return f"it took longer than {patience:g} s"
@@ -250,9 +269,12 @@ class Workers:
 
 
 def _named(error: Exception) -> str:
-    """An error as it can be stored: Postgres takes no NUL and no half of a character."""
-    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR].replace("\0", "")
-    return text.encode("utf-8", "replace").decode()
+    return _storable(f"{type(error).__name__}: {error}")
+
+
+def _storable(text: str) -> str:
+    """Postgres takes no NUL and no half of a character."""
+    return text[:_LONGEST_ERROR].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _look(worker: Worker) -> float:

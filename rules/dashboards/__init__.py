@@ -1,5 +1,7 @@
-"""The Grafana dashboards: what they show is in `overview` and `alerts`, what that asks Prometheus
-in `queries`, how it looks in `panels` and `page`.
+"""The Grafana dashboards, one file each: what they ask Prometheus is built from the catalogue.
+
+`panels` and `page` say how things look in Grafana, `board` what every dashboard has, `choices` how
+variables narrow what is asked, `topics` which dashboard tells of which alerts.
 """
 
 from __future__ import annotations
@@ -8,15 +10,33 @@ from model.platform import Platform
 from rules.output import Files
 from rules.own_series import own_queries
 
-OVERVIEW = "grafana/dashboards/overview.json"
-ALERTS = "grafana/dashboards/alerts.json"
+FOLDER = "grafana/dashboards"
+OVERVIEW = f"{FOLDER}/overview.json"
+ALERTS = f"{FOLDER}/alerts.json"
 
 
 def build(platform: Platform) -> Files:
-    """`grafana/dashboards/overview.json` and `alerts.json`."""
+    """`grafana/dashboards/*.json`; one about what the config does not have is left out."""
     # Grafana's SDK takes 130 ms to import, which a mistake in the config need not wait for.
-    from rules.dashboards.alerts import build_alerts
-    from rules.dashboards.overview import build_overview
+    from rules.dashboards import (
+        alerting,
+        alerts,
+        business,
+        monitoring,
+        overview,
+        postgres,
+        redis,
+        service,
+    )
 
-    texts = {OVERVIEW: build_overview(platform), ALERTS: build_alerts(platform)}
+    texts = {OVERVIEW: overview.build(platform), ALERTS: alerts.build(platform)}
+    texts[f"{FOLDER}/service.json"] = service.build(platform)
+    if platform.postgres:
+        texts[f"{FOLDER}/postgres.json"] = postgres.build(platform)
+    if platform.redis:
+        texts[f"{FOLDER}/redis.json"] = redis.build(platform)
+    if business.has_business(platform):
+        texts[f"{FOLDER}/business.json"] = business.build(platform)
+    texts[f"{FOLDER}/alerting.json"] = alerting.build(platform)
+    texts[f"{FOLDER}/monitoring.json"] = monitoring.build(platform)
     return {path: own_queries(text, platform) for path, text in texts.items()}

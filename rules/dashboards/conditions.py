@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,13 +11,14 @@ from model.alerts import Alert
 from model.durations import prometheus
 from model.escalation import EscalationRule
 from model.platform import Platform
+from model.promql import Threshold
+from model.raw import Raw
 from rules.alerts import expression
 from rules.comparisons import compared_in
-from rules.dashboards.panels import Query
-from rules.dashboards.queries import compared, unit
-
-# Grafana names the lines after the labels in which they differ.
-_BY_LABELS = "__auto"
+from rules.dashboards.choices import Choice
+from rules.dashboards.panels import AUTO, Query
+from rules.dashboards.units import COUNT, of_name, unit
+from rules.inferred import selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,18 @@ class Condition:
     explanation: tuple[str, ...]
 
 
-def of_alert(alert: Alert, platform: Platform) -> Condition:
-    """What an alert of the config compares."""
-    condition = compared(alert)
+def of_alert(alert: Alert, platform: Platform, choice: Choice) -> Condition:
+    """What an alert of the config compares, about what was chosen.
+
+    Ranges of time stay as the alert has them: with another one, the line that is drawn would not
+    be the one that the alert compares.
+    """
+    condition = choice.narrow(alert.expr)
     steps = (*alert.investigation, *alert.actions)
-    if condition is None:
-        text = expression(alert.expr, platform)
-        return _of_text(text, alert.name, alert.for_, (alert.symptoms, *_listed(steps)))
+    if not isinstance(condition, Threshold):
+        text = expression(condition, platform)
+        shown = _of_text(text, alert.name, alert.for_, (alert.symptoms, *_listed(steps)))
+        return shown if isinstance(condition, Raw) else replace(shown, unit=unit(condition))
     limit = f"{condition.comparison.value} {condition.threshold}"
     return Condition(
         name=alert.name,
@@ -62,15 +68,15 @@ def _of_text(text: str, name: str, lasting: timedelta, more: Iterable[str]) -> C
     if None in comparisons or len(comparisons) > 1:
         # It is there or not: a line is the alert.
         explanation = _explained(name, None, lasting, more)
-        return Condition(name, (Query(text, _BY_LABELS),), "short", None, (), explanation)
+        return Condition(name, (Query(text, AUTO),), COUNT, None, (), explanation)
     (comparison,) = comparisons
     assert comparison is not None
     limits = tuple(dict.fromkeys(part.limit for part in parts if part.limit is not None))
     limit = " or ".join(f"{comparison} {number:f}" for number in limits)
     return Condition(
         name=name,
-        queries=tuple(Query(part.text, _BY_LABELS) for part in parts),
-        unit="s" if parts[0].text.partition("{")[0].endswith("_seconds") else "short",
+        queries=tuple(Query(part.text, AUTO) for part in parts),
+        unit=of_name(selectors(parts[0].text)[0].name),
         comparison=comparison,
         limits=limits,
         explanation=_explained(name, limit, lasting, more),

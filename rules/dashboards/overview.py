@@ -1,4 +1,4 @@
-"""The overview: what is broken, since when, and how bad, on one screen; the reasons below it."""
+"""The overview: what is broken, since when and who has it on one screen; the reasons below it."""
 
 from __future__ import annotations
 
@@ -8,34 +8,30 @@ from model import names
 from model.links import OVERVIEW_UID, runbook_url
 from model.names import Metric
 from model.platform import Platform
+from model.promql import observed
 from rules.dashboards import queries
 from rules.dashboards.alerts import alert_on, condition_panel
+from rules.dashboards.board import Board, written
+from rules.dashboards.objectives import has_budgets, lowest_budgets
 from rules.dashboards.page import (
     COLUMNS,
     FIRST_SCREEN,
     Placed,
     Section,
-    as_json,
     choose_services,
-    datasource_variable,
     evenly,
-    lay_out,
     link,
-    other_dashboards,
-    page,
 )
 from rules.dashboards.panels import (
     GREEN,
-    GREY,
     ORANGE,
-    SKY_BLUE,
     VERMILLION,
-    YELLOW,
     Panel,
     Query,
-    State,
     Text,
+    bar_panel,
     color_by_name,
+    lead_to,
     line_panel,
     override,
     sort_table,
@@ -45,7 +41,11 @@ from rules.dashboards.panels import (
     with_states,
     words,
 )
-from rules.output import HEADER
+from rules.dashboards.response import NOBODY, UNKNOWN, WHO, alerts_and_who, waiting_or_not
+from rules.dashboards.service import UID as SERVICE_UID
+from rules.dashboards.severities import severity_colors
+from rules.dashboards.states import ANSWERS, FAILING, STATES
+from rules.dashboards.units import SHARE
 
 UID = OVERVIEW_UID
 
@@ -54,32 +54,28 @@ _FIRST_HEIGHT = FIRST_SCREEN - _STATS_HEIGHT
 _HEIGHT = 8
 # As many bands of the timeline as stay readable; with more services it has pages.
 _BANDS = 24
-_TABLE_WIDTH = 9
-
-_STATES = {
-    queries.DOWN: State("down", VERMILLION),
-    queries.DEGRADED: State("degraded", ORANGE),
-    queries.UP: State("up", GREEN),
-    queries.UNKNOWN: State("unknown", GREY),
-}
-_ANSWERS = {0: State("down", VERMILLION), 1: State("up", GREEN)}
-# From the worst severity to the mildest, which is how a config lists them.
-_BY_SEVERITY = (VERMILLION, ORANGE, YELLOW, SKY_BLUE)
+_TABLE_WIDTH = 10
+# What is neither a service nor a query of ours.
+_DEPENDENCIES = frozenset({"tcp", "postgres", "redis", "sentinel", "json"})
+# Where a service's name leads to, in a table and on a chart.
+_SERVICE = f"/d/{SERVICE_UID}?var-service="
+_OF_VALUE, _OF_LINE = f"{_SERVICE}${{__value.raw}}", f"{_SERVICE}${{__field.labels.target}}"
 
 
-def build_overview(platform: Platform) -> str:
+def build(platform: Platform) -> str:
     """The overview's file."""
-    about = f"What is broken, since when, and how bad. This file is {HEADER}."
-    tags = ["monitoring", platform.name]
-    overview = page(UID, Text("Monitoring overview", about), tags)
-    overview.with_variable(datasource_variable())
     narrows = "Narrows the timeline and what is below it; what is beside and above it is of all."
-    overview.with_variable(choose_services(platform, narrows))
-    overview.link(link("Health of every service", f"{platform.base_url}/health"))
-    overview.link(link("Runbooks", f"{platform.base_url}/runbooks"))
-    overview.link(other_dashboards(tags))
-    lay_out(overview, _sections(platform))
-    return as_json(overview)
+    return written(
+        Board(
+            uid=UID,
+            title="Monitoring overview",
+            about="What is broken, since when, and who has it.",
+            sections=_sections(platform),
+            variables=(choose_services(platform, narrows),),
+            links=(link("Health of every service", f"{platform.base_url}/health"),),
+        ),
+        platform,
+    )
 
 
 def _sections(platform: Platform) -> Iterator[Section]:
@@ -87,8 +83,14 @@ def _sections(platform: Platform) -> Iterator[Section]:
     timeline = Placed(_states_of_services(), COLUMNS - _TABLE_WIDTH)
     yield Section(tuple(_stats(platform)), _STATS_HEIGHT)
     yield Section((table, timeline), _FIRST_HEIGHT)
-    probes = (_slowest_probes(), _failure_reasons(), _result_age())
-    yield Section(evenly(probes), _HEIGHT, "Probes")
+    worst = [_slowest_probes(), _most_failing(), _failure_reasons(), _result_age()]
+    yield Section(evenly(worst, 2), _HEIGHT, "The slowest and the most failing")
+    kinds = [kind for kind in dict.fromkeys(platform.kinds.values()) if kind in _DEPENDENCIES]
+    around = [_dependencies(kinds)] if kinds else []
+    if has_budgets(platform):
+        around.append(lowest_budgets(platform))
+    if around:
+        yield Section(evenly(around), _HEIGHT, "Dependencies, and what objectives leave")
     limits = _limits(platform)
     yield Section(evenly(limits), _HEIGHT, "Limits that are drawing near")
     yield Section(evenly(_exporter()), _HEIGHT, "The exporter itself")
@@ -98,12 +100,14 @@ def _sections(platform: Platform) -> Iterator[Section]:
 
 
 def _stats(platform: Platform) -> Iterator[Placed]:
-    answers = [panel for panel in _stores(platform) if panel is not None]
-    yield Placed(_services_down(), 4)
-    yield Placed(_services_degraded(), 4)
-    yield Placed(_targets_unknown(platform), 4)
-    yield Placed(_open_alerts(platform), COLUMNS - 12 - 3 * len(answers))
-    yield from (Placed(panel, 3) for panel in answers)
+    beside = [Placed(panel, 2) for panel in _stores(platform) if panel is not None]
+    if platform.ledger is not None:
+        beside.insert(0, Placed(waiting_or_not(), 5))
+    yield Placed(_services_down(), 3)
+    yield Placed(_services_degraded(), 3)
+    yield Placed(_targets_unknown(platform), 3)
+    yield Placed(_open_alerts(platform), COLUMNS - 9 - sum(placed.width for placed in beside))
+    yield from beside
 
 
 def _services_down() -> Panel:
@@ -145,7 +149,7 @@ def _open_alerts(platform: Platform) -> Panel:
     severities = [severity.name for severity in platform.severities]
     counts = [Query(queries.alerts_firing(name), legend=name) for name in severities]
     panel = stat_panel(text, counts, {0: GREEN, 1: VERMILLION})
-    for name, color in _severity_colors(platform).items():
+    for name, color in severity_colors(platform).items():
         color_by_name(panel, name, {0: GREEN, 1: color})
     return panel
 
@@ -165,40 +169,42 @@ def _answers(title: str, metric: Metric) -> Panel:
         "means that nobody is probing it.",
     )
     colors = {0: VERMILLION, 1: GREEN}
-    panel = stat_panel(text, [Query(queries.is_up(metric))], colors)
-    return with_states(panel, _ANSWERS)
+    panel = stat_panel(text, [Query(queries.mostly(observed(metric)))], colors)
+    return with_states(panel, ANSWERS)
 
 
 def _firing_alerts(platform: Platform) -> Panel:
     text = Text(
         "Firing alerts",
         "What people have been told, of all services, the newest first; since when the condition "
-        "holds, which is before the alert fired. An alert's name leads to its runbook.",
+        "holds, which is before the alert fired; and who has it. An alert's name leads to its "
+        "runbook, a service's to its dashboard. If nobody has it yet, take it.",
     )
     columns = {"alertname": "Alert", "service": "Service", "severity": "Severity", "Value": "Since"}
-    panel = table_panel(text, Query(queries.alerts_since()), columns, empty="none")
+    query = Query(queries.alerts_since())
+    if platform.ledger is not None:
+        columns[WHO] = "Who has it"
+        query = Query(alerts_and_who())
+    panel = table_panel(text, query, columns, empty="none")
     runbook = {
         "title": "Runbook",
         "url": runbook_url("${__value.raw}", platform),
         "targetBlank": True,
     }
     override(panel, "Alert", links=[runbook])
+    override(panel, "Service", links=[{"title": "Service", "url": _OF_VALUE}])
     override(
         panel,
         "Severity",
-        mappings=words(_severity_colors(platform)),
-        **{"custom.cellOptions": {"type": "color-text"}, "custom.width": 90},
+        mappings=words(severity_colors(platform)),
+        **{"custom.cellOptions": {"type": "color-text"}, "custom.width": 80},
     )
-    override(panel, "Since", unit="dateTimeFromNow", **{"custom.width": 130})
+    override(panel, "Since", unit="dateTimeFromNow", **{"custom.width": 120})
+    if platform.ledger is not None:
+        waits = words({NOBODY: VERMILLION, UNKNOWN: ORANGE})
+        text_cell = {"custom.cellOptions": {"type": "color-text"}, "custom.width": 110}
+        override(panel, "Who has it", mappings=waits, **text_cell)
     return sort_table(panel, "Since")
-
-
-def _severity_colors(platform: Platform) -> dict[str, str]:
-    last = len(_BY_SEVERITY) - 1
-    return {
-        severity.name: _BY_SEVERITY[min(rank, last)]
-        for rank, severity in enumerate(platform.severities)
-    }
 
 
 def _states_of_services() -> Panel:
@@ -206,9 +212,11 @@ def _states_of_services() -> Panel:
         "State of every service",
         "What most replicas of the exporter see, by name. Down: the health check fails. Degraded: "
         "it answers so. Unknown: the exporter is to probe it and has no fresh result. A gap: "
-        "Prometheus could not reach the exporter for more than an hour.",
+        "Prometheus could not reach the exporter for more than an hour. A band leads to the "
+        "service's own dashboard.",
     )
-    return timeline_panel(text, [Query(queries.service_states())], _STATES, _BANDS)
+    panel = timeline_panel(text, [Query(queries.service_states())], STATES, _BANDS)
+    return lead_to(panel, "Service", _OF_LINE)
 
 
 # --- below it -----------------------------------------------------------------------------------
@@ -224,15 +232,35 @@ def _slowest_probes() -> Panel:
     return line_panel(text, [Query(queries.slowest_probes())], "s")
 
 
+def _most_failing() -> Panel:
+    text = Text(
+        f"Most failing, the {queries.SLOWEST} worst services",
+        "The share of the time shown in which the health check failed; none is good. Failure "
+        "reasons says why; a bar leads to the service's own dashboard.",
+    )
+    colors = {0: ORANGE, 0.1: VERMILLION}
+    panel = bar_panel(text, [Query(queries.most_failing())], colors, SHARE).no_value("none")
+    return lead_to(panel, "Service", _OF_LINE)
+
+
+def _dependencies(kinds: list[str]) -> Panel:
+    text = Text(
+        "Dependencies",
+        "What services depend on: databases, and what others run. If one is down, look there "
+        "before you look at the services; the provider's own page says when it will be back.",
+    )
+    asks = [Query(queries.states_of(kind)) for kind in kinds]
+    return timeline_panel(text, asks, STATES, _BANDS // 2)
+
+
 def _failure_reasons() -> Panel:
     text = Text(
         "Failure reasons",
-        "Why probes fail, and since when; empty when none does. Refused: nothing listens, restart "
+        "Why probes fail, and since when; none when all succeed. Refused: nothing listens, restart "
         "it. Timed out: it hangs or is overloaded, look at what it depends on.",
     )
-    failing = {1: State("failing", VERMILLION)}
     query = Query(queries.failure_reasons(), legend="{{target}}: {{reason}}")
-    return timeline_panel(text, [query], failing, _BANDS // 2).no_value("none")
+    return timeline_panel(text, [query], FAILING, _BANDS // 2).no_value("none")
 
 
 def _result_age() -> Panel:
@@ -268,10 +296,10 @@ def _certificates(platform: Platform) -> Panel:
         return condition_panel(alert, platform, title)
     text = Text(
         title,
-        "How long the first certificate in each service's chain is still valid; empty when no "
+        "How long the first certificate in each service's chain is still valid; none when no "
         "service is probed over TLS. Renew it before clients refuse it.",
     )
-    return line_panel(text, [Query(queries.certificate_left())], "dtdurations")
+    return line_panel(text, [Query(queries.certificate_left())], "dtdurations").no_value("none")
 
 
 def _exporter() -> Iterator[Panel]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from model.platform import Platform
+from rules.dashboards.choices import SERVICES, Choice
 from rules.dashboards.panels import Panel, Text
-from rules.dashboards.queries import CHOSEN
 from rules.dashboards.sdk import Builder, JSONEncoder, board, dashboard
 
 COLUMNS = 24
@@ -61,6 +61,17 @@ def link(title: str, url: str) -> board.DashboardLink:
     )
 
 
+def dashboard_link(title: str, url: str) -> board.DashboardLink:
+    """A link to one of the other dashboards, with the time and the choices of this one."""
+    return (
+        board.DashboardLink(title)
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(url)
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
+    )
+
+
 def other_dashboards(tags: list[str]) -> board.DashboardLink:
     """Links to the dashboards that have these tags."""
     return (
@@ -109,17 +120,20 @@ def datasource_variable() -> board.DatasourceVariable:
     )
 
 
-def choice_variable(name: str, text: Text, options: list[str]) -> board.CustomVariable:
-    """A variable with fixed options, of which people choose some; all at first."""
-    every = dashboard.VariableOption(selected=True, text="All", value="$__all")
-    choices = [dashboard.VariableOption(selected=False, text=o, value=o) for o in options]
+def choice_variable(
+    name: str, text: Text, options: list[str], at_first: str | None = None
+) -> board.CustomVariable:
+    """A variable with fixed options, of which people choose some; all at first, or one."""
+    every = dashboard.VariableOption(selected=at_first is None, text="All", value="$__all")
+    choices = [dashboard.VariableOption(selected=o == at_first, text=o, value=o) for o in options]
+    shown = ("All", "$__all") if at_first is None else (at_first, at_first)
     return (
         board.CustomVariable(name)
         .label(text.title)
         .description(text.description)
         .values(",".join(options))
         .options([every, *choices])
-        .current(dashboard.VariableOption(selected=True, text=["All"], value=["$__all"]))
+        .current(dashboard.VariableOption(selected=True, text=[shown[0]], value=[shown[1]]))
         .multi(multi=True)
         .include_all(include_all=True)
         .all_value(".*")
@@ -127,10 +141,37 @@ def choice_variable(name: str, text: Text, options: list[str]) -> board.CustomVa
     )
 
 
+def one_of(name: str, text: Text, options: tuple[str, ...]) -> board.CustomVariable:
+    """A variable of which exactly one option is chosen, at first the first."""
+    return (
+        board.CustomVariable(name)
+        .label(text.title)
+        .description(text.description)
+        .values(",".join(options))
+        .options(
+            [dashboard.VariableOption(selected=o == options[0], text=o, value=o) for o in options]
+        )
+        .current(dashboard.VariableOption(selected=True, text=options[0], value=options[0]))
+        .allow_custom_value(allow_custom_value=False)
+    )
+
+
 def choose_services(platform: Platform, description: str) -> board.CustomVariable:
     """The variable that narrows a dashboard to some services."""
     names = [service.name for service in platform.services]
-    return choice_variable(CHOSEN.removeprefix("$"), Text("Service", description), names)
+    return choice_variable(SERVICES.name, Text("Service", description), names)
+
+
+def choose_one_service(platform: Platform) -> board.CustomVariable:
+    """As choose_services, with one chosen at first: figures of one service are easier to read."""
+    names = [service.name for service in platform.services]
+    text = Text("Service", "Which service the panels are about; several are drawn side by side.")
+    return choice_variable(SERVICES.name, text, names, at_first=names[0])
+
+
+def choose(choice: Choice, title: str, names: list[str]) -> board.CustomVariable:
+    """The variable of a choice among the config's targets of a kind."""
+    return choice_variable(choice.name, Text(title, f"Which {title} the panels are about."), names)
 
 
 def as_json(page: board.Dashboard) -> str:

@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
 from model import names
 from model.alerts import Alert
-from model.durations import hours
-from model.names import Collapse, Metric, MetricType
+from model.durations import hours, prometheus
+from model.names import Collapse, Metric
 from model.platform import Platform
 from model.promql import (
     Aggregate,
     Count,
     Expr,
-    HistogramQuantile,
     Match,
     OrZero,
-    OverRange,
     Selector,
     Threshold,
     TimeUntil,
@@ -29,9 +27,8 @@ from model.promql import (
     select,
 )
 from model.targets import Service
+from rules.dashboards.choices import SERVICES
 
-# The template variable that narrows a panel to the services that were chosen.
-CHOSEN = "$service"
 # Most replicas agree: an average over them of 0 and 1, compared with this.
 MAJORITY = "0.5"
 SLOWEST = 10
@@ -39,7 +36,8 @@ SLOWEST = 10
 # What the state timeline's numbers mean.
 DOWN, DEGRADED, UP, UNKNOWN = 0, 1, 2, 3
 
-_ALERT = ("alertname", "service", "severity")
+# What tells one alert from another, as people are shown it.
+ALERT = ("alertname", "service", "severity")
 
 
 def services_down() -> str:
@@ -68,24 +66,39 @@ def alerts_since() -> str:
     """Since when each alert that people are told of is firing, in milliseconds of unix time."""
     began = select(names.ALERTS_FOR_STATE).where(Match.NOT_EQUAL, severity="")
     firing = select(names.ALERTS, alertstate="firing")
-    earliest = Aggregate(names.ALERTS_FOR_STATE.collapse, began, _ALERT)
-    return f"{earliest} * 1000 and on ({', '.join(_ALERT)}) {firing}"
+    earliest = Aggregate(names.ALERTS_FOR_STATE.collapse, began, ALERT)
+    return f"{earliest} * 1000 and on ({', '.join(ALERT)}) {firing}"
 
 
-def is_up(metric: Metric) -> str:
-    """1 for each target that is up by its own metric, 0 for each that is not."""
-    return f"{observed(metric)} >= bool {MAJORITY}"
+def mostly(expr: Expr) -> str:
+    """1 for each result of which most replicas say 1, 0 for the others."""
+    return f"{expr} >= bool {MAJORITY}"
+
+
+def top(count: int, expr: Expr) -> str:
+    """The greatest results at each moment."""
+    return f"topk({count}, {expr})"
 
 
 def service_states() -> str:
-    """Each chosen service's state, as one of DOWN, DEGRADED, UP and UNKNOWN.
+    """Each chosen service's state, as one of DOWN, DEGRADED, UP and UNKNOWN."""
+    return _states(Service.kind, SERVICES.narrow)
 
-    The first part that has a result for a service decides. A service is unknown when the exporter
-    said in the last hour that it is to be probed, and there is no fresh result.
+
+def states_of(kind: str) -> str:
+    """The state of each target of a kind, as service_states gives it."""
+    return _states(kind, lambda expr: expr)
+
+
+def _states(kind: str, narrow: Callable[[Expr], Expr]) -> str:
+    """The first part that has a result for a target decides.
+
+    A target is unknown when the exporter said in the last hour that it is to be probed, and there
+    is no fresh result.
     """
-    success = _chosen(observed(names.PROBE_SUCCESS, kind=Service.kind))
-    degraded = _chosen(observed(names.TARGET_DEGRADED, kind=Service.kind))
-    known = _chosen(observed(names.TARGET_INFO, by=("target",), over=hours(1), kind=Service.kind))
+    success = narrow(observed(names.PROBE_SUCCESS, kind=kind))
+    degraded = narrow(observed(names.TARGET_DEGRADED, kind=kind))
+    known = narrow(observed(names.TARGET_INFO, by=("target",), over=hours(1), kind=kind))
     return "\n  or ".join(
         (
             f"({success} < {MAJORITY}) * 0 + {DOWN}",
@@ -98,15 +111,27 @@ def service_states() -> str:
 
 def slowest_probes() -> str:
     """How long probes of those services took that were slowest over the time range shown."""
-    duration = cast("Aggregate", _chosen(observed(names.PROBE_DURATION, kind=Service.kind)))
+    duration = cast("Aggregate", SERVICES.narrow(observed(names.PROBE_DURATION, kind=Service.kind)))
     # One ranking for the whole range: topk alone ranks at each step, and draws dozens of lines.
     averaged = f"avg by (target) (avg_over_time({duration.inner}[$__range] @ end()))"
     return f"{duration} and topk({SLOWEST}, {averaged})"
 
 
+def most_failing() -> str:
+    """The share of the time shown in which the services failed that failed most."""
+    success = cast("Aggregate", SERVICES.narrow(observed(names.PROBE_SUCCESS, kind=Service.kind)))
+    failed = f"1 - avg by (target) (avg_over_time({success.inner}[$__range]))"
+    return f"topk({SLOWEST}, {failed} > 0)"
+
+
 def failure_reasons() -> str:
     """1 for each reason why a chosen target's last probe failed."""
     return str(_of_chosen(names.PROBE_FAILURE_REASON, ("target", "reason")))
+
+
+def services_are_scraped(platform: Platform) -> str:
+    """How often Prometheus reads the services' own metrics, as Grafana writes a time."""
+    return prometheus(platform.watched_by.services_scrape_interval)
 
 
 def result_age() -> str:
@@ -122,7 +147,7 @@ def round_trip_p95() -> str:
 
 def certificate_left() -> str:
     """Seconds until each certificate expires, for a config that has no alert on it."""
-    return str(_chosen(TimeUntil(observed(names.PROBE_SSL_EARLIEST_CERT_EXPIRY))))
+    return str(SERVICES.narrow(TimeUntil(observed(names.PROBE_SSL_EARLIEST_CERT_EXPIRY))))
 
 
 def per_second(metric: Metric, by: tuple[str, ...]) -> str:
@@ -139,66 +164,13 @@ def worst(metric: Metric) -> str:
     return str(observed(metric, by=()))
 
 
-def compared(alert: Alert) -> Threshold | None:
-    """The alert's comparison with a number; None if it has none.
-
-    Ranges of time stay as the alert has them: with another one, the line that is drawn would not
-    be the one that the alert compares. One line per target is narrowed to the chosen services; a
-    figure about several targets would be another figure then, and stays.
-    """
-    if not isinstance(alert.expr, Threshold):
-        return None
-    return cast("Threshold", _chosen(alert.expr)) if "target" in alert.expr.labels else alert.expr
-
-
 def watches(alert: Alert, metric: Metric) -> bool:
     """Whether the alert compares this metric with a number."""
     inside = (part for part in alert.expr.walk() if isinstance(part, Selector))
     return isinstance(alert.expr, Threshold) and any(part.metric is metric for part in inside)
 
 
-def unit(expr: Expr) -> str:
-    """Grafana's unit for the results of an expression."""
-    match expr:
-        case TimeUntil():
-            return "dtdurations"
-        case Aggregate() | HistogramQuantile() | OrZero() | Threshold():
-            return unit(expr.inner)
-        case OverRange(function="rate"):
-            # Buckets are counted per second, but a quantile of them is in the bounds' unit.
-            is_histogram = expr.inner.metric.type is MetricType.HISTOGRAM
-            return unit(expr.inner) if is_histogram else "cps"
-        case OverRange():
-            return unit(expr.inner)
-        case Selector(metric=metric):
-            return _metric_unit(metric)
-        case _:
-            return "short"
-
-
-def _metric_unit(metric: Metric) -> str:
-    if metric.name.endswith("_seconds") and not metric.name.endswith("_timestamp_seconds"):
-        return "s"
-    return "bytes" if metric.name.endswith("_bytes") else "short"
-
-
 def _of_chosen(metric: Metric, by: tuple[str, ...]) -> Aggregate:
     """A metric of the chosen services, or of all targets of every kind if none was chosen."""
-    return Aggregate(metric.collapse, select(metric).where(Match.REGEX, target=CHOSEN), by)
-
-
-def _chosen(expr: Expr) -> Expr:
-    """The expression with everything that is about services narrowed to the chosen ones."""
-    if isinstance(expr, Selector):
-        return expr.where(Match.REGEX, target=CHOSEN) if _is_about_services(expr) else expr
-    inside = {field.name: getattr(expr, field.name) for field in fields(cast("Any", expr))}
-    changed = {name: _chosen(part) for name, part in inside.items() if isinstance(part, Expr)}
-    return cast("Expr", replace(cast("Any", expr), **changed))
-
-
-def _is_about_services(selector: Selector) -> bool:
-    """Whether it selects services only: a Postgres is not among the variable's names."""
-    labels = selector.metric.labels
-    if "kind" in labels:
-        return selector.fixed.get("kind") == Service.kind
-    return "target" in labels and selector.metric.name.startswith("probe_")
+    chosen = select(metric).where(Match.REGEX, target=SERVICES.variable)
+    return Aggregate(metric.collapse, chosen, by)

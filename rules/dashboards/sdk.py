@@ -7,9 +7,16 @@ import warnings
 with warnings.catch_warnings():
     # It asks for dashboards v2, which Grafana's provisioning by files rejects (grafana#127928).
     warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
+    from grafana_foundation_sdk.builders import (
+        bargauge,
+        prometheus,
+        stat,
+        statetimeline,
+        table,
+        timeseries,
+    )
     from grafana_foundation_sdk.builders import common as ui
     from grafana_foundation_sdk.builders import dashboard as board
-    from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.variants import Dataquery
@@ -21,6 +28,7 @@ __all__ = [
     "Dataquery",
     "JSONEncoder",
     "PromQueryFormat",
+    "bargauge",
     "board",
     "common",
     "dashboard",

@@ -34,7 +34,7 @@ def mutate(platform: Platform, files: Files, only: tuple[str, ...], *, quick: bo
     except UnfitError as error:
         click.echo(str(error), err=True)
         return False
-    alike = [one for one in read() if not only or one.alert in only]
+    alike = [one for one in read() if not only or one.name in only]
     mistakes = list(judge(outcomes, alike, quick=quick))
     for mistake in mistakes:
         click.echo(mistake, err=True)

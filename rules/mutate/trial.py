@@ -1,17 +1,21 @@
-"""Run an alert's unit tests against changed rules: one promtool for all changes of an alert.
+"""Run an alert's unit tests against changed rules: one promtool for many changes of an alert.
 
 Each change is an alert of its own in one rules file, and the tests ask for every one of them, so
-that series are fed once and not once a change.
+that series are fed once and not once a change. Most changes are noticed by the first tests, and the
+others are run for those alone that are left.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,9 +26,13 @@ from model.durations import parse
 from programs import find
 from rules.mutate.changes import Mutant, Rule, mutants
 from rules.output import Files
+from rules.prove_unit_tests import SETTINGS
 from rules.raw.tokens import names
 
 _PARALLEL = 2
+# As many changes at once as promtool tries in a minute where an alert looks back over a week.
+_AT_ONCE = 30
+_IN_TIME = 600
 _FAILED = re.compile(
     r'^\s*(?:alertname: (\S+), time:|expr: "ALERTS\{alertname=\\"(\w+)\\")', re.MULTILINE
 )
@@ -39,8 +47,12 @@ Test = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """An alert: its rule, the rules that it reads, and its unit tests alone."""
+    """An alert: its rule, the rules that it reads, and its unit tests alone.
 
+    `title` is its name, and what tells it from others of that name.
+    """
+
+    title: str
     rule: Rule
     interval: str
     recorded: tuple[Rule, ...]
@@ -54,7 +66,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an alert's mutants: the changes that its tests noticed, and the others."""
+    """What became of an alert's mutants: the changes that its tests noticed, and the others.
+
+    `alert` is the title of the subject.
+    """
 
     alert: str
     caught: tuple[str, ...]
@@ -73,7 +88,9 @@ def subjects(files: Files) -> list[Subject]:
         if path.endswith(".rules.yml")
         for group in yaml.load(text, yaml.CSafeLoader)["groups"]
     ]
-    recorded = [rule for _, group in groups for rule in group["rules"] if "record" in rule]
+    rules = [rule for _, group in groups for rule in group["rules"]]
+    recorded = [rule for rule in rules if "record" in rule]
+    named = Counter(rule["alert"] for rule in rules if "alert" in rule)
     tests: dict[str, list[Test]] = {}
     for path, text in sorted(files.items()):
         if path.endswith(".test.yml"):
@@ -83,15 +100,35 @@ def subjects(files: Files) -> list[Subject]:
                     timed = {**test, _EVALUATED: document.get("evaluation_interval", "1m")}
                     tests.setdefault(alert, []).append(timed)
     return [
-        _subject(rule, group["interval"], recorded, tests.get(rule["alert"], []))
+        _subject(
+            _title(rule) if named[rule["alert"]] > 1 else rule["alert"],
+            rule,
+            group["interval"],
+            recorded,
+            tests.get(rule["alert"], []),
+        )
         for _, group in groups
         for rule in group["rules"]
         if "alert" in rule
     ]
 
 
-def _subject(rule: Rule, interval: str, recorded: list[Rule], tests: list[Test]) -> Subject:
-    """An alert with only what it reads: the other alerts' series cost time."""
+def _title(rule: Rule) -> str:
+    """An alert's name and its constant labels: `HighMemoryUsage{severity="warning"}`."""
+    told = sorted((k, v) for k, v in _constant(rule).items() if k != "service")
+    labels = ",".join(f'{name}="{value}"' for name, value in told)
+    return f"{rule['alert']}{{{labels}}}"
+
+
+def _constant(rule: Rule) -> dict[str, str]:
+    """The labels that are the same for all of an alert's results."""
+    return {name: value for name, value in rule.get("labels", {}).items() if "{{" not in value}
+
+
+def _subject(
+    title: str, rule: Rule, interval: str, recorded: list[Rule], tests: list[Test]
+) -> Subject:
+    """An alert with only what it reads and what is asked of it: the rest costs time."""
     reads, used = set(names(rule["expr"])), list[Rule]()
     while more := [one for one in recorded if one["record"] in reads and one not in used]:
         used += more
@@ -110,7 +147,8 @@ def _subject(rule: Rule, interval: str, recorded: list[Rule], tests: list[Test])
         for test in tests
     ]
     ordered = tuple(one for one in recorded if one in used)
-    return Subject(rule, interval, ordered, tuple(own))
+    asked = tuple(test for test in own if any(_asking(test)))
+    return Subject(title, rule, interval, ordered, asked)
 
 
 def run(found: list[Subject], raw: frozenset[str], *, quick: bool) -> Iterator[Outcome]:
@@ -121,10 +159,20 @@ def run(found: list[Subject], raw: frozenset[str], *, quick: bool) -> Iterator[O
     Raises UnfitError, and MissingProgramError where there is no promtool.
     """
     promtool = str(find("promtool"))
+    parts: list[tuple[Subject, list[Mutant]]] = []
+    for one in found:
+        changes = mutants(one.rule, interval=_step(one), coarse=one.name in raw)
+        chosen = _first_of_each_kind(changes) if quick else changes
+        parts += [(one, chosen[i : i + _AT_ONCE]) for i in range(0, len(chosen), _AT_ONCE)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        changes = (mutants(one.rule, interval=_step(one), coarse=one.name in raw) for one in found)
-        chosen = map(_first_of_each_kind, changes) if quick else changes
-        yield from pool.map(lambda one, tried: _try(promtool, one, tried), found, chosen)
+        outcomes = pool.map(lambda part: _try(promtool, *part), parts)
+        for title, own in groupby(outcomes, key=lambda outcome: outcome.alert):
+            yield _together(title, list(own))
+
+
+def _together(title: str, parts: list[Outcome]) -> Outcome:
+    caught = tuple(what for part in parts for what in part.caught)
+    return Outcome(title, caught, tuple(what for part in parts for what in part.survived))
 
 
 def _step(subject: Subject) -> timedelta:
@@ -144,22 +192,33 @@ def _first_of_each_kind(tried: list[Mutant]) -> list[Mutant]:
 
 
 def _try(promtool: str, subject: Subject, tried: list[Mutant]) -> Outcome:
-    numbered = {_name(subject, i): mutant for i, mutant in enumerate(tried, 1)}
     original = _name(subject, 0)
+    numbered = {_name(subject, i): mutant for i, mutant in enumerate(tried, 1)}
     left = {original: Mutant("", subject.rule), **numbered}
     with TemporaryDirectory(prefix="mutate-") as directory:
-        failed: set[str] = set()
-        # An expression that cannot be evaluated ends the test that it is in, and hides the others.
-        while broken := _objections(promtool, subject, left, Path(directory), failed):
-            failed |= broken
-            left = {name: mutant for name, mutant in left.items() if name not in broken}
-    if original in failed:
-        raise UnfitError(f"{subject.name}: its unit tests object to the rule as it is")
+        for tests in _more_and_more(subject.tests):
+            some = replace(subject, tests=tests)
+            # An expression that cannot be evaluated ends its test, and hides the others.
+            hides = True
+            while hides and left.keys() != {original}:
+                failed, broken = _objections(promtool, some, left, Path(directory))
+                if original in failed | broken:
+                    raise UnfitError(f"{subject.title}: its unit tests object to the rule as it is")
+                left = {k: mutant for k, mutant in left.items() if k not in failed | broken}
+                hides = bool(broken)
     return Outcome(
-        subject.name,
-        tuple(mutant.what for name, mutant in numbered.items() if name in failed),
-        tuple(mutant.what for name, mutant in numbered.items() if name not in failed),
+        subject.title,
+        tuple(mutant.what for name, mutant in numbered.items() if name not in left),
+        tuple(mutant.what for name, mutant in numbered.items() if name in left),
     )
+
+
+def _more_and_more(tests: tuple[Test, ...]) -> Iterator[tuple[Test, ...]]:
+    """One test, then two, then four: what the first ones notice need not be tried again."""
+    begins, count = 0, 1
+    while begins < len(tests):
+        yield tests[begins : begins + count]
+        begins, count = begins + count, 2 * count
 
 
 def _name(subject: Subject, number: int) -> str:
@@ -167,9 +226,9 @@ def _name(subject: Subject, number: int) -> str:
 
 
 def _objections(
-    promtool: str, subject: Subject, left: dict[str, Mutant], directory: Path, failed: set[str]
-) -> set[str]:
-    """Add those that fail a test to `failed`; the result are those that cannot be evaluated."""
+    promtool: str, subject: Subject, left: dict[str, Mutant], directory: Path
+) -> tuple[set[str], set[str]]:
+    """Which of them fail a test, and which cannot be evaluated."""
     _write(directory / "x.rules.yml", _rules(subject, left))
     paths = []
     for interval in sorted({_evaluated(test, subject) for test in subject.tests}):
@@ -178,18 +237,18 @@ def _objections(
     done = subprocess.run(
         [promtool, "test", "rules", *paths],
         cwd=directory,
+        env={**SETTINGS, **os.environ},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=_IN_TIME,
         check=False,
     )
     said = done.stdout + done.stderr
-    new = {name for found in _FAILED.findall(said) for name in found} & left.keys()
+    failed = {name for found in _FAILED.findall(said) for name in found} & left.keys()
     broken = set(_BROKEN.findall(said)) & left.keys()
-    if done.returncode != 0 and not new | broken:
-        raise UnfitError(f"{subject.name}: promtool says: {said.strip()[:1000]}")
-    failed |= new
-    return broken
+    if done.returncode != 0 and not failed | broken:
+        raise UnfitError(f"{subject.title}: promtool says: {said.strip()[:1000]}")
+    return failed, broken
 
 
 def _rules(subject: Subject, left: dict[str, Mutant]) -> dict[str, Any]:
@@ -232,7 +291,7 @@ def _asked(one: Test) -> str:
 
 def _is_about(one: Test, rule: Rule) -> bool:
     """Whether it asks for this alert, and not for another one of its name."""
-    constant = {name: value for name, value in rule.get("labels", {}).items() if "{{" not in value}
+    constant = _constant(rule)
     if _asked(one) != rule["alert"]:
         return False
     if "alertname" not in one:

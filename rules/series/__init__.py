@@ -17,7 +17,7 @@ from rules.series.thresholds import (
     within,
 )
 from rules.series.values import harmless, is_rate, missing, series, well_within
-from rules.series.windows import deep, falls, ranges
+from rules.series.windows import deep, falls, range_of, ranges
 
 __all__ = [
     "Feed",
@@ -37,6 +37,7 @@ __all__ = [
     "just_under",
     "metric_names",
     "missing",
+    "range_of",
     "ranges",
     "results",
     "series",

@@ -22,7 +22,7 @@ from rules.series.windows import deep, range_of
 _STRICT = (Comparison.LESS, Comparison.GREATER)
 _DOWNWARD = (Comparison.LESS, Comparison.LESS_OR_EQUAL)
 # What a function does to the numbers it is given, beyond copying and counting them.
-_INEXACT = frozenset({"rate", "delta", "deriv", "predict_linear", "quantile_over_time"})
+_INEXACT = frozenset({"rate", "delta", "deriv", "quantile_over_time"})
 
 
 def compared(expr: Expr) -> Threshold | None:

@@ -176,7 +176,7 @@ def _shares(operator: Collapse, value: Decimal, count: int) -> list[Decimal]:
         case Collapse.SUM:
             return [value / 4, value - value / 4, *[Decimal(0)] * (count - 2)]
         case Collapse.MAX:
-            return [value, *[value - aside] * (count - 1)]
+            return [value, *[value - aside / 2] * (count - 1)]
         case Collapse.MIN:
             return [value, *[value + aside] * (count - 1)]
         case Collapse.AVG:

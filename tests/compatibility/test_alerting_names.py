@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from model import names_alerting
-from model.metric import Metric
+from model.metric import Metric, MetricType
 from programs import Alertmanager, Prometheus
 from programs.server import request
 
@@ -66,7 +66,8 @@ def test_the_program_exposes_it_with_its_type_and_labels(
 ) -> None:
     page = pages[metric.name.partition("_")[0]]
     assert f"# TYPE {metric.name} {metric.type.value}\n" in page
-    found = labels_of(page, metric.name)
+    counts = metric.type is MetricType.HISTOGRAM
+    found = labels_of(page, f"{metric.name}_bucket" if counts else metric.name)
     assert found
     # Newer versions tell more: what an alert sums by has to be there.
     assert all(labels >= set(metric.labels) for labels in found)

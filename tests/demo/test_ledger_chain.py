@@ -46,7 +46,7 @@ pytestmark = [
 DEADLINE = 120.0
 HOST = "monitoring.tickettoken.com"
 # Neither depends on the other, nor on what the other depends on.
-SEEN, UNSEEN, LATE = "file-service", "search-service", "scanning-service"
+SEEN, UNSEEN, LATE = "compliance-service", "search-service", "scanning-service"
 LEAD, MANAGER = "AlertUnacknowledgedTeamLead", "AlertUnacknowledgedManager"
 MINUTE_SECONDS = MINUTE.total_seconds()
 
@@ -153,7 +153,7 @@ async def running_scene(
                 hurry=True,
                 impatient=True,
                 ledger=request.param,
-                exporter=(str(Path(__file__).with_name("exporter_of_another_slack.py")), "serve"),
+                program=(str(Path(__file__).with_name("exporter_of_another_slack.py")), "serve"),
                 settings={"SLACK_ORIGIN": slack.origin, "PYTHONPATH": str(ROOT)},
             )
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,11 +16,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo import platform as demo_platform
-from demo.platform import EXTRAS, Platform, SimulatedService, Traffic
+from demo.platform import API_PATH, EXTRAS, Platform, SimulatedService, Traffic
 from model import names
 
 NAMES = ("auth-service", "minting-service", "notification-service", "queue-service")
 DEADLINE = 5.0
+LEAKED_BYTES = 32 << 20
 
 
 @pytest.fixture
@@ -81,6 +84,8 @@ class TestMisuse:
         service = SimulatedService("auth-service")
         with pytest.raises(ValueError, match="99"):
             service.fail(99)
+        with pytest.raises(ValueError, match="600"):
+            service.fail_requests(600)
         with pytest.raises(ValueError, match="negative"):
             service.delay(-1)
 
@@ -356,6 +361,40 @@ class TestMetrics:
             assert f"http_requests_total{{{labels}}} {count:.1f}" in text
             assert f"http_request_duration_seconds_count{{{labels}}} {count:.1f}" in text
 
+    async def test_the_api_fails_while_the_service_is_well(
+        self, platform: Platform, http: aiohttp.ClientSession
+    ) -> None:
+        service = platform.services["auth-service"]
+        service.fail_requests()
+        async with http.get(f"{service.url}{API_PATH}") as response:
+            assert response.status == 500
+        assert await health(http, service) == (200, "healthy")
+        async with http.get(f"{service.url}/metrics") as response:
+            text = await response.text()
+        labels = f'method="GET",route="{API_PATH}",status_code="500"'
+        assert f"http_requests_total{{{labels}}} 1.0" in text
+        await service.repair()
+        async with http.get(f"{service.url}{API_PATH}") as response:
+            assert response.status == 200
+
+    async def test_a_process_is_measured_until_the_service_is_repaired(
+        self, platform: Platform, http: aiohttp.ClientSession
+    ) -> None:
+        service = platform.services["auth-service"]
+        service.run_in(os.getpid())
+        before = (await samples(http, service))[names.RESIDENT_MEMORY.name]
+        taken = b"x" * LEAKED_BYTES
+        after = (await samples(http, service))[names.RESIDENT_MEMORY.name]
+        assert after - before > len(taken) / 2
+        await service.repair()
+        assert names.RESIDENT_MEMORY.name not in await samples(http, service)
+
+    def test_a_process_that_is_gone_cannot_be_measured(self) -> None:
+        with subprocess.Popen(["true"]) as ended:
+            ended.wait()
+        with pytest.raises(FileNotFoundError):
+            SimulatedService("auth-service").run_in(ended.pid)
+
     async def test_a_family_can_be_lost_until_it_is_repaired(
         self, platform: Platform, http: aiohttp.ClientSession
     ) -> None:
@@ -395,12 +434,12 @@ class TestTraffic:
             in_steps.advance(0.25)
         assert list(at_once.collect()) == list(in_steps.collect())
 
-    def test_half_a_percent_of_the_requests_fails(self) -> None:
+    def test_half_of_what_an_objective_of_three_nines_allows_fails(self) -> None:
         traffic = Traffic()
         traffic.advance(1000)
         (requests,) = (family for family in traffic.collect() if family.name == "http_requests")
         failed = sum(s.value for s in requests.samples if s.labels["status_code"] == "500")
-        assert failed / sum(s.value for s in requests.samples) == 0.005
+        assert failed / sum(s.value for s in requests.samples) == 0.0005
 
     def test_buckets_are_cumulative_and_end_in_the_count(self) -> None:
         traffic = Traffic()

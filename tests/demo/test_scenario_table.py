@@ -42,6 +42,23 @@ def test_a_misspelt_alert_is_guessed_and_all_are_listed() -> None:
         assert f"  {alert}" in str(raised.value)
 
 
+def test_alerts_of_one_name_are_told_apart_by_their_labels() -> None:
+    scenario, name = scenario_of("ErrorBudgetBurn:3d:latency")
+    assert name == "ErrorBudgetBurn"
+    assert {"3d", "latency"} <= {*scenario.fires[name].values()}
+
+
+def test_labels_that_no_alert_of_the_name_has_are_answered_with_those_that_there_are() -> None:
+    with pytest.raises(UnknownScenarioError, match="HighMemoryUsage:exporter") as raised:
+        scenario_of("HighMemoryUsage:1h")
+    assert "there is no scenario 'HighMemoryUsage:1h'" in str(raised.value)
+
+
+def test_one_of_several_alerts_of_a_name_can_be_shown_elsewhere() -> None:
+    with pytest.raises(UnknownScenarioError, match="arrives with the ledger"):
+        scenario_of("DataLossRisk:backup_too_old")
+
+
 def test_an_alert_that_is_shown_elsewhere_says_where() -> None:
     with pytest.raises(UnknownScenarioError, match="test_isolation"):
         scenario_of("ExporterIsolated")

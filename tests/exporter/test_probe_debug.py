@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from serving import TIMES, Served, config_text, serving
 from exporter.conversation.recorder import recording
 from exporter.probers.http import Network
 from exporter.probers.http.connection import Connection
+from exporter.web.identity import Role
+from exporter.web.tokens import mint
 from programs import Postgres, Redis
 
 PASSWORD = "hunter2/with:all@that&is=special"
@@ -102,6 +105,7 @@ async def served(tmp_path: Path, databases: dict[str, str]) -> AsyncIterator[Ser
             "ECHO_URL": echoing.url.replace("127.0.0.1", "localhost"),
             "SECURE_URL": known.url,
             "UNTRUSTED_URL": unknown.url,
+            "JWT_SECRET": "a-secret-of-thirty-two-bytes-at-least",
             "PROVIDER_URL": f"http://me:{QUOTED}@{echoing.url.removeprefix('http://')}",
         }
         yield await stack.enter_async_context(
@@ -135,6 +139,31 @@ async def test_whoever_comes_through_a_proxy_is_refused(served: Served, header: 
     # Without debug it is a scrape as any other.
     plain = await served.client.get("/probe?target=refusing", headers={header: "192.0.2.1"})
     assert plain.status == 200
+
+
+# As if from elsewhere: through a proxy, by which nobody is on this machine.
+ELSEWHERE = {"X-Forwarded-For": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("admin", 200), ("responder", 403), ("viewer", 403), ("ingest", 403)]
+)
+async def test_an_admin_may_from_elsewhere_and_nobody_else(
+    served: Served, role: Role, status: int
+) -> None:
+    token = mint(served.service.settings, "me@example.com", role, timedelta(hours=1))
+    answer = await served.client.get(
+        "/probe?target=refusing&debug=true",
+        headers={**ELSEWHERE, "Authorization": f"Bearer {token}"},
+    )
+    assert answer.status == status, await answer.text()
+
+
+async def test_a_token_that_is_not_ours_is_refused_even_on_this_machine(served: Served) -> None:
+    answer = await served.client.get(
+        "/probe?target=refusing&debug=true", headers={"Authorization": "Bearer of-nobody"}
+    )
+    assert answer.status == 401
 
 
 @pytest.mark.parametrize("value", ["", "1", "false", "TRUE"])

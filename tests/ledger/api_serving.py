@@ -13,7 +13,6 @@ from typing import Any
 
 from serving import Client, Fleet, serving
 from sqlalchemy import insert
-from standins import until
 
 from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import alerts
@@ -138,7 +137,8 @@ async def api(
         assert ledger is not None
         running = asyncio.create_task(ledger.run())
         try:
-            await until(lambda: value(served.service, "alert_ledger_store_up") == 1, 20)
+            async with asyncio.timeout(20):
+                await ledger.store.opened.wait()
             yield Api(served.client, served.service, ledger.store, directory)
         finally:
             running.cancel()

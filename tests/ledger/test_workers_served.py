@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from alerting_standins import StandInAlertmanager, StandInPrometheus, listening
 from served_ledger import environment, ledger_of, with_ledger
 from serving import Fleet, config_text, serving
-from sqlalchemy import select
+from sqlalchemy import func, select
 from standins import until
 
 from exporter.ledger.store import StoreOptions
-from exporter.ledger.tables import metrics
+from exporter.ledger.tables import metadata, metrics
+from exporter.workers.worker import Workers, WorkerState
 
 OFTEN = "workers=Workers(metric_aggregation=seconds(1), alert_evaluation=seconds(1)),"
 
@@ -58,14 +61,79 @@ async def test_what_probes_find_is_in_the_store_after_an_interval(
     assert states["metric-aggregation"].interval.total_seconds() == 1
 
 
-async def test_a_read_only_exporter_moves_nothing_to_the_archives(
+async def test_nothing_is_written_while_an_exporter_is_read_only(
     tmp_path: Path, options: StoreOptions
 ) -> None:
     variables = {**environment(options), "READ_ONLY": "1"}
-    async with serving(tmp_path, Fleet(), variables, with_ledger()) as served:
+    async with serving(tmp_path, Fleet(), variables, with_ledger(OFTEN)) as served:
         workers, ledger = served.service.workers, ledger_of(served)
         assert workers is not None
-        await ledger.store.open()
-        names = [state.name for state in await workers.states()]
+        async with asyncio.TaskGroup() as background:
+            running = [background.create_task(part.run()) for part in (ledger, workers)]
+            async with asyncio.timeout(30):
+                await ledger.store.opened.wait()
+            # Longer than two of its workers have to wait.
+            await asyncio.sleep(3)
+            states = await workers.states()
+            async with ledger.store.read() as connection:
+                rows = [
+                    await connection.scalar(select(func.count()).select_from(table))
+                    for table in metadata.sorted_tables
+                ]
+            up = served.service.telemetry.registry.get_sample_value("alert_ledger_store_up")
+            for task in running:
+                task.cancel()
         await ledger.close()
-    assert names == ["alert-evaluation", "metric-aggregation"]
+    assert {state.name: state.status for state in states} == dict.fromkeys(
+        ("alert-evaluation", "metric-aggregation", "cleanup"), "resting"
+    )
+    assert set(rows) == {0}
+    # New alerts and acknowledgements are not kept, so the rules have to fail open.
+    assert up == 0
+
+
+async def test_alert_evaluation_fails_while_alertmanager_or_prometheus_is_silent(
+    tmp_path: Path, options: StoreOptions
+) -> None:
+    alertmanager, prometheus = StandInAlertmanager(), StandInPrometheus()
+    async with AsyncExitStack() as stack:
+        addresses = [
+            await stack.enter_async_context(listening(one)) for one in (alertmanager, prometheus)
+        ]
+        watched = (
+            "watched_by=Prometheus("
+            f"alertmanagers=({addresses[0]!r},), prometheus=({addresses[1]!r},)),"
+        )
+        variables = environment(options)
+        served = await stack.enter_async_context(
+            serving(tmp_path, Fleet(), variables, with_ledger(OFTEN + watched))
+        )
+        ledger, workers = ledger_of(served), served.service.workers
+        assert workers is not None
+        async with asyncio.TaskGroup() as background:
+            running = [background.create_task(part.run()) for part in (ledger, workers)]
+            async with asyncio.timeout(30):
+                await ledger.store.opened.wait()
+            await _evaluation(workers, "idle")
+            alertmanager.answers = False
+            state = await _evaluation(workers, "failing")
+            assert state.last_error == (
+                f"Alertmanager {addresses[0]} does not tell its alerts: it answers 503"
+            )
+            alertmanager.answers, prometheus.answers = True, False
+            await _evaluation(workers, "failing", f"Prometheus {addresses[1]}")
+            prometheus.answers = True
+            await _evaluation(workers, "idle")
+            for task in running:
+                task.cancel()
+        await ledger.close()
+
+
+async def _evaluation(workers: Workers, status: str, why: str = "") -> WorkerState:
+    """The state of alert-evaluation as soon as it is such."""
+    async with asyncio.timeout(30):
+        while True:
+            state = (await workers.states())[0]
+            if state.status == status and (state.last_error or "").startswith(why):
+                return state
+            await asyncio.sleep(0.1)

@@ -77,6 +77,8 @@ def test_a_metric_of_a_query_is_a_metric_like_any_other(tmp_path: Path) -> None:
         ('("status",)', '("target",)', '"target" is attached by the exporter or by Prometheus'),
         ('("status",)', '("Status",)', '"Status" is not lower-case letters'),
         ('("status",)', '("status", "n")', "key_labels and values: n is named twice"),
+        ('help="P', 'beside="m", help="P', '"n" is drawn beside "m", which is no value'),
+        ('help="P', 'beside="n", help="P', '"n" is drawn beside "n", which is no value'),
         ("query=", "row_limit=0, query=", "row_limit: must be at least 1"),
         ("query=", 'url="postgresql://x/y", query=', "name the server by `postgres`"),
         ("query=", 'variable="lower", query=', "an environment variable's name in capitals"),

@@ -6,6 +6,7 @@ check does when a test is too weak.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -135,7 +136,7 @@ def without(found: Subject, firing: bool) -> Subject:
         # In maintenance some targets fire and others don't, so those are tests of both.
         if not any("monitoring_maintenance" in one["series"] for one in test["input_series"])
     )
-    return Subject(found.rule, found.interval, found.recorded, tests)
+    return replace(found, tests=tests)
 
 
 def test_without_tests_that_fire_raising_the_threshold_goes_unnoticed() -> None:
@@ -155,14 +156,39 @@ def test_a_change_that_cannot_be_evaluated_counts_as_noticed_and_hides_no_other(
     one = {"eval_time": "5s", "alertname": "A", "exp_alerts": [{"exp_labels": {"t": "1"}}]}
     series = [{"series": f'a{{t="1",k="{k}"}}', "values": "1+0x9"} for k in "xy"]
     test = {"interval": "5s", "input_series": series, "alert_rule_test": [one]}
-    outcome = tried(Subject(rule, "5s", (), (test,)))
+    outcome = tried(Subject("A", rule, "5s", (), (test,)))
     assert {"k any value", "sum -> avg", "> -> <"} <= set(outcome.caught)
     assert {"sum -> count", "threshold +", "keep_firing_for +"} <= set(outcome.survived)
 
 
+def test_a_change_that_only_the_last_of_many_tests_notices_is_noticed() -> None:
+    rule = {"alert": "A", "expr": "a > 1", "labels": {}}
+
+    def test(value: int, *expected: dict[str, Any]) -> dict[str, Any]:
+        asked = {"eval_time": "5s", "alertname": "A", "exp_alerts": list(expected)}
+        fed = {"series": "a", "values": f"{value}+0x9"}
+        return {"interval": "5s", "input_series": [fed], "alert_rule_test": [asked]}
+
+    fires, stays = test(2, {"exp_labels": {}}), test(1)
+    assert "> -> >=" in tried(Subject("A", rule, "5s", (), (fires,) * 7)).survived
+    assert "> -> >=" in tried(Subject("A", rule, "5s", (), (*(fires,) * 7, stays))).caught
+
+
+def test_more_changes_than_are_tried_at_once_have_one_outcome() -> None:
+    expr = " and ".join(f"a{n} > 1" for n in range(9))
+    series = [{"series": f"a{n}", "values": "2+0x9"} for n in range(9)]
+    one = {"eval_time": "5s", "alertname": "A", "exp_alerts": [{"exp_labels": {}}]}
+    test = {"interval": "5s", "input_series": series, "alert_rule_test": [one]}
+    rule = {"alert": "A", "expr": expr, "labels": {}}
+    outcome = tried(Subject("A", rule, "5s", (), (test,)))
+    every = [mutant.what for mutant in mutants(rule, interval=STEP, coarse=False)]
+    assert len(every) > 60
+    assert sorted(outcome.caught + outcome.survived) == sorted(every)
+
+
 def test_tests_that_object_to_the_rule_as_it_is_are_told() -> None:
     found = subject("ServiceDown")
-    wrong = Subject({**found.rule, "expr": "vector(1)"}, "5s", (), found.tests)
+    wrong = replace(found, rule={**found.rule, "expr": "vector(1)"})
     with pytest.raises(UnfitError, match="object to the rule as it is"):
         tried(wrong)
 
@@ -171,7 +197,7 @@ def test_tests_that_object_to_the_rule_as_it_is_are_told() -> None:
 
 
 def test_a_survivor_that_is_not_listed_and_an_entry_without_one_are_told() -> None:
-    outcomes = [Outcome("A", ("for +",), ("avg -> max", "avg -> min", "threshold +"))]
+    outcomes = [Outcome("A", ("< -> >",), ("avg -> max", "avg -> min", "threshold +"))]
     alike = [Alike("A", "avg -> *", "x"), Alike("A", "for *", "x"), Alike("B", "for +", "x")]
     assert list(judge(outcomes, alike, quick=False)) == [
         "A: no test notices: threshold +",
@@ -181,16 +207,50 @@ def test_a_survivor_that_is_not_listed_and_an_entry_without_one_are_told() -> No
     assert list(judge(outcomes, alike, quick=True)) == ["A: no test notices: threshold +"]
 
 
+def test_an_entry_that_covers_a_change_which_is_noticed_is_too_wide() -> None:
+    outcomes = [Outcome("A", ("avg -> max",), ("avg -> min",))]
+    assert list(judge(outcomes, [Alike("A", "avg -> *", "x")], quick=False)) == [
+        "A: 'avg -> *' is too wide: a test of A notices avg -> max",
+    ]
+
+
+def test_an_entry_is_about_all_alerts_of_a_name_or_about_the_one_of_a_title() -> None:
+    outcomes = [
+        Outcome('A{cause="x"}', (), ("> -> >=",)),
+        Outcome('A{cause="y"}', ("> -> >=",), ()),
+    ]
+    assert list(judge(outcomes, [Alike('A{cause="x"}', "> -> >=", "r")], quick=False)) == []
+    assert list(judge(outcomes, [Alike("A", "> -> >=", "r")], quick=False)) == [
+        """A: '> -> >=' is too wide: a test of A{cause="y"} notices > -> >=""",
+    ]
+    other = Alike('A{cause="y"}', "> -> >=", "r")
+    assert """A{cause="x"}: no test notices: > -> >=""" in judge(outcomes, [other], quick=False)
+
+
 def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "alike.toml"
-    file.write_text('[A]\n"for +" = " "\n')
+    file.write_text('[[alike]]\nalerts = ["A"]\nchanges = ["for +"]\nreason = " "\n')
     with pytest.raises(ValueError, match=r"alike\.toml: A, 'for \+': the reason is missing"):
         read(file)
 
 
 def test_the_list_is_about_alerts_that_exist() -> None:
     files = compile_files(load(Path(__file__).resolve().parents[2] / "config.py"))
-    assert {one.alert for one in read()} <= {one.name for one in subjects(files)}
+    found = subjects(files)
+    for entry in read():
+        assert any(entry.is_about(one.title) for one in found), entry.alert
+
+
+def test_alerts_of_one_name_are_told_apart_by_their_constant_labels() -> None:
+    rules = [
+        {"alert": "A", "expr": "a > 1", "labels": {"service": "s", "cause": cause}}
+        for cause in ("x", "y")
+    ]
+    alone = {"alert": "B", "expr": "b > 1", "labels": {"cause": "x"}}
+    group = {"name": "x", "interval": "5s", "rules": [*rules, alone]}
+    files = {"x.rules.yml": yaml.safe_dump({"groups": [group]})}
+    titles = [one.title for one in subjects(files)]
+    assert titles == ['A{cause="x"}', 'A{cause="y"}', "B"]
 
 
 def test_an_alert_reads_the_recording_rules_that_it_names_and_theirs() -> None:

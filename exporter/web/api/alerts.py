@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
+from pydantic_core import from_json
 
 from exporter.web.api.alert_models import (
     Alert,
@@ -233,8 +234,9 @@ def _rules(call: Call[Any, Any]) -> Rules:
     return call.request.app[RULES].of(call.service.loaded.platform)
 
 
-def _texts(value: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(name): str(text) for name, text in (value or {}).items()}
+def _texts(value: str | None) -> dict[str, str]:
+    """JSON of labels or annotations; an archive that somebody else has made may lack it."""
+    return {name: str(text) for name, text in from_json(value or "{}").items()}
 
 
 def counted_by_severity(counted: Mapping[tuple[str, str], int]) -> Summary:

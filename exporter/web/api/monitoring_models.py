@@ -126,12 +126,13 @@ class OverviewAnswer(Shape):
 class WorkerState(Shape):
     """A worker, of all replicas together. `interval` is in milliseconds.
 
-    `status`: waiting for its first run, running, idle, failing (its last run has failed), or
-    interrupted (the replica that ran it is gone). `replica` is who ran it last.
+    `status`: waiting for its first run, running, idle, failing (its last run has failed),
+    interrupted (the replica that ran it is gone), or resting (READ_ONLY is set here). `replica` is
+    who ran it last.
     """
 
     name: str
-    status: Literal["waiting", "running", "idle", "failing", "interrupted"]
+    status: Literal["waiting", "running", "idle", "failing", "interrupted", "resting"]
     last_run: Timestamp | None
     next_run: Timestamp
     interval: int

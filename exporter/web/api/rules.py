@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.web.api.alert_models import Rule
@@ -24,15 +25,28 @@ def slug(text: str) -> str:
     return _NOT_OF_A_SLUG.sub("-", words).strip("-") or "-"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An alert of the config, as it is looked up for each alert that is listed."""
+
+    severity: str | None
+    labels: Mapping[str, str]
+    id: str
+    channels: list[str]
+
+
 class Rules:
     """The alerts of one config. Several of one name have their constant labels in their ids."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self._ids = _ids(platform)
-        self._named: dict[str, list[Alert]] = {}
+        self._named: dict[str, list[_Known]] = {}
         for alert in platform.alerts:
-            self._named.setdefault(alert.name, []).append(alert)
+            severity = platform.severity(alert.severity) if alert.severity else None
+            channels = list(channels_of(alert, severity)) if severity else []
+            known = _Known(alert.severity, alert.labels, self._ids[alert.key], channels)
+            self._named.setdefault(alert.name, []).append(known)
         self._channels = {str(one.name): list(one.channels) for one in platform.severities}
         self.listed = [self._listed(alert) for alert in platform.alerts]
 
@@ -43,10 +57,9 @@ class Rules:
 
         An alert that the config does not know has an id of its name, and its severity's channels.
         """
-        for alert in self._named.get(name, ()):
-            if alert.severity == severity and alert.labels.items() <= labels.items():
-                known = self.platform.severity(severity)
-                return self._ids[alert.key], list(channels_of(alert, known))
+        for known in self._named.get(name, ()):
+            if known.severity == severity and known.labels.items() <= labels.items():
+                return known.id, known.channels
         return slug(name), self._channels.get(severity, [])
 
     def _listed(self, alert: Alert) -> Rule:
