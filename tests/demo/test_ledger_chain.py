@@ -234,7 +234,9 @@ async def test_slacks_button_acknowledges_and_the_escalation_falls_silent(scene:
     message = next(
         receipt
         for receipt in scene.stack.sinks.receipts
-        if receipt.channel == "slack" and UNSEEN in receipt.alerts
+        if (receipt.channel, receipt.status) == ("slack", "firing")
+        and {"ServiceDown", UNSEEN} <= set(receipt.alerts)
+        and receipt.received_at > scene.broken_at
     )
     answer = await click(scene, message)
     assert answer == 200
