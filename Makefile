@@ -1,6 +1,6 @@
 # Everything here sets up what it needs: a virtual environment from the lock files, and the outside
-# programs (Prometheus, Alertmanager, Postgres, Redis) from the PATH or from Debian's packages,
-# unpacked into a private cache.
+# programs (Prometheus, Alertmanager, Postgres, Redis, Chromium) from the PATH or from Debian's
+# packages, unpacked into a private cache.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -13,20 +13,25 @@ SERVICE ?= payment-service
 SCENARIO ?=
 QUICK ?=
 SECONDS ?=
+FILE ?=
+SINCE ?=
+REPLACE ?=
+UPLOAD ?=
 PYTEST_ARGS ?=
 
 # Merging starts the script anew by its own name, so that it has to find its Python by itself.
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check mutate test image-root lint bench soak chaos fuzz clean lock
+.PHONY: help demo run rules check mutate test image-root lint bench soak chaos fuzz pictures clean lock \
+	doctor backup restore archive report test-email test-slack test-pagerduty
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (SCENARIO=<alert> makes another fire, KEEP=1 leaves it running, ROUNDS=20 measures)
-	@$(BIN)/python -m programs
+	@$(BIN)/python -m programs --without chromium
 	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 run: $(VENV)/runtime.stamp ## Run the exporter (settings from the environment, port 3017)
@@ -69,6 +74,29 @@ fuzz: $(VENV)/dev.stamp $(VENV)/fuzz.stamp ## Fuzz the reader of HTTP answers fo
 	@$(FUZZ) -max_total_time=$(or $(SECONDS),600) -dict=tests/probers/response.dict \
 		-artifact_prefix=.cache/fuzz/found/ -print_final_stats=1 .cache/fuzz/corpus tests/probers/corpus
 	@$(FUZZ) -merge=1 tests/probers/corpus .cache/fuzz/corpus
+
+doctor: $(VENV)/runtime.stamp ## Look for what is wrong with the service and what it needs, and say what to do
+	@exec $(BIN)/python -m exporter doctor
+
+backup: $(VENV)/runtime.stamp ## Back up the ledger's store, verified (UPLOAD='aws s3 cp {file} s3://…' sends it away)
+	@exec $(BIN)/python -m exporter backup $(if $(UPLOAD),--upload-hook '$(UPLOAD)')
+
+restore: $(VENV)/runtime.stamp ## Restore FILE=… into the ledger's store (REPLACE=1 overwrites one with history)
+	@exec $(BIN)/python -m exporter restore $(if $(REPLACE),--replace) '$(FILE)'
+
+archive: $(VENV)/runtime.stamp ## Move old metrics and ended alerts to the archives now
+	@exec $(BIN)/python -m exporter archive
+
+report: $(VENV)/runtime.stamp ## Report alerts, availability and error budgets (SINCE=30d, FILE=report.html)
+	@exec $(BIN)/python -m exporter report $(if $(SINCE),--since $(SINCE)) $(if $(FILE),--output '$(FILE)')
+
+test-email test-slack test-pagerduty: test-%: $(VENV)/runtime.stamp
+	@exec $(BIN)/python -m exporter test-notifications --channel $*
+
+test-email: ## Send a test by email, through Alertmanager and directly (test-slack, test-pagerduty likewise)
+
+pictures: $(VENV)/dev.stamp ## Take pictures of the console in the running demo, for docs/pictures
+	@exec $(BIN)/python -m demo.pictures
 
 clean: ## Remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,9 +6,11 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import NoReturn
 
 import click
+import structlog
 import uvloop
 
 from exporter import development, logs
@@ -25,8 +27,27 @@ from model.declared import ConfigError
 from model.durations import parse
 from model.load import config_path
 
+log = structlog.get_logger("exporter.main")
 
-@click.group()
+# Each in its module of exporter/operations, which is imported when it is wanted.
+OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "test-notifications")
+
+
+class _Commands(click.Group):
+    """The commands of this file, and the operations."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *OPERATIONS))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OPERATIONS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"exporter.operations.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Commands)
 @click.version_option(VERSION, prog_name="tickettoken-monitoring")
 def main() -> None:
     """The monitoring service of a platform."""
@@ -60,17 +81,19 @@ def serve_command(shard: str | None) -> None:
     if settings.insecure_development:
         settings = development.with_secrets(settings)
         click.echo(development.warning(settings), err=True)
-    try:
-        secrets = known_secrets(settings, loaded.platform, loaded.urls)
-        with (
-            ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(serve(config, environment, settings, loaded, service_log))
-    except ConfigError as error:
-        _refuse(str(error).splitlines(), 2)
-    except (CannotListenError, SecondReplicaError) as error:
-        _refuse([str(error)], 1)
+    secrets = known_secrets(settings, loaded.platform, loaded.urls)
+    with ServiceLog(settings.log_level, settings.log_dir, secrets) as service_log:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(serve(config, environment, settings, loaded, service_log))
+        except ConfigError as error:
+            _refuse(str(error).splitlines(), 2)
+        except (CannotListenError, SecondReplicaError) as error:
+            _refuse([str(error)], 1)
+        except Exception:
+            # Python would print it with whatever secret its text has, and no file would have it.
+            log.exception("the service has ended by a defect")
+            sys.exit(1)
 
 
 @main.command("token")

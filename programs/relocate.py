@@ -9,8 +9,23 @@ from programs import cache
 
 # The two halves of what was fetched: the packages as they are, and what runs them.
 ROOT, LAUNCHERS = "root", "launchers"
-PROGRAM_DIRECTORIES = ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/postgresql/*/bin")
-_LIBRARY_DIRECTORIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
+PROGRAM_DIRECTORIES = (
+    # Before usr/bin, where a script stands that knows Chromium by its installed path alone.
+    "usr/lib/chromium",
+    "usr/bin",
+    "usr/sbin",
+    "bin",
+    "sbin",
+    "usr/lib/postgresql/*/bin",
+)
+_LIBRARY_DIRECTORIES = (
+    "usr/lib/*-linux-gnu*",
+    # A part of PulseAudio's library, which Chromium is linked to.
+    "usr/lib/*-linux-gnu*/pulseaudio",
+    "lib/*-linux-gnu*",
+    "usr/lib",
+    "lib",
+)
 
 # Debian compiles this directory into Prometheus and Alertmanager, and no flag moves it:
 # Alertmanager does not start without its default.tmpl. The replacement must be as long.
@@ -26,8 +41,23 @@ here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/{up}/{root}")
 LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}
 export LD_LIBRARY_PATH
-{share}exec "$root/{program}" "$@"
+{fonts}{share}exec "$root/{program}" "$@"
 """
+
+# A system without fontconfig has no file that says where fonts are, and its own fonts, if any, are
+# no worse than those that were fetched.
+_FONTS = "usr/share/fonts"
+_FONTS_FILE = "fonts.conf"
+_FONTS_CONFIGURATION = f"""\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>/{_FONTS}</dir>
+  <dir prefix="relative">{ROOT}/{_FONTS}</dir>
+  <cachedir prefix="relative">fonts-cache</cachedir>
+</fontconfig>
+"""
+_FONTS_LINE = f'export FONTCONFIG_FILE="${{root%/*}}/{_FONTS_FILE}"\n'
 
 
 def strip_privileges(root: Path) -> None:
@@ -41,6 +71,10 @@ def strip_privileges(root: Path) -> None:
 def write_launchers(root: Path, launchers: Path) -> None:
     """Writes, beside `root`, a script for every program, under the program's own path."""
     libraries = ":".join(f'"$root"/{path}' for path in _libraries(root))
+    fonts = ""
+    if (root / _FONTS).is_dir():
+        (root.parent / _FONTS_FILE).write_text(_FONTS_CONFIGURATION)
+        fonts = _FONTS_LINE
     for program in _programs(root):
         launcher = launchers / program
         cache.make(launcher.parent)
@@ -48,7 +82,12 @@ def write_launchers(root: Path, launchers: Path) -> None:
         up = "/".join([".."] * len(program.parts))
         launcher.write_text(
             _LAUNCHER.format(
-                up=up, root=root.name, libraries=libraries, share=share, program=program
+                up=up,
+                root=root.name,
+                libraries=libraries,
+                fonts=fonts,
+                share=share,
+                program=program,
             )
         )
         launcher.chmod(0o755)

@@ -64,5 +64,9 @@ PROGRAMS: Mapping[str, Program] = {
         _postgres("psql"),
         _redis("redis-server", "REDIS_SERVER"),
         _redis("redis-cli", "REDIS_CLI"),
+        # The browser without what draws windows: half as large to fetch.
+        _single(
+            "chromium", "CHROMIUM", "chromium-headless-shell", "chromium-headless-shell", "chromium"
+        ),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -67,16 +68,37 @@ def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
 
 
 def _histories(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """As many earlier times as it takes, and one less."""
+    """As many earlier times as it takes, each of them once, and one less, each left out once."""
     usual = _first(alert.expr, Usual)
     if usual is None:
         return
     value = just_over(alert.expr)
     if usual.at_least < len(usual.at):
-        enough = Scene.of(alert, platform, present=usual.at_least)
-        yield enough.firing(value)
-    few = Scene.of(alert, platform, present=usual.at_least - 1)
-    yield few.quiet(few.fed(value))
+        for present in _each_among(usual.at, usual.at_least):
+            enough = Scene.of(alert, platform, most=1, present=present)
+            yield enough.firing(value)
+    fewer = usual.at_least - 1
+    for present in dict.fromkeys((usual.at[:fewer], usual.at[len(usual.at) - fewer :])):
+        few = Scene.of(alert, platform, most=1, present=present)
+        yield few.quiet(few.fed(value))
+
+
+def _each_among(times: tuple[timedelta, ...], count: int) -> Iterator[tuple[timedelta, ...]]:
+    """So many of the times, in sets that hold each of them at least once.
+
+    One that is twice another is not beside it where that can be: it could be taken for it.
+    """
+    left = list(times)
+    while left:
+        chosen = [left[0]]
+        others = [*left[1:], *(time for time in times if time not in left)]
+        for apart in (True, False):
+            for time in others:
+                doubles = any(time in (2 * one, one / 2) for one in chosen)
+                if len(chosen) < count and time not in chosen and not (apart and doubles):
+                    chosen.append(time)
+        left = [time for time in left if time not in chosen]
+        yield tuple(sorted(chosen))
 
 
 def _further_conditions(alert: Alert, platform: Platform) -> Iterator[Case]:

@@ -7,7 +7,7 @@ moved meanwhile: both the list of archives and the rows are of one snapshot.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -180,8 +180,15 @@ def _default(column: Column[Any]) -> ColumnElement[Any]:
 # --- archiving ----------------------------------------------------------------------------------
 
 
-async def archive(session: Session, what: Archiving, before: datetime) -> int:
+async def archive(
+    session: Session,
+    what: Archiving,
+    before: datetime,
+    progress: Callable[[str, int], None] = lambda _name, _moved: None,
+) -> int:
     """Move what is older into the archive of its month; answers how many rows that were.
+
+    `progress` is told an archive's name and how many rows were moved so far, after each batch.
 
     Each batch is a transaction of its own, so that nobody waits for long. Rows that somebody is
     changing are left for the next time. A month whose archive cannot be written is left too, and
@@ -198,6 +205,7 @@ async def archive(session: Session, what: Archiving, before: datetime) -> int:
             columns = await _made(session, what, name)
             while batch := await _move(session, what, due, table(name, *map(named, columns))):
                 moved += batch
+                progress(name, moved)
         except ArchiveRefusedError as error:
             refused.append(str(error))
     if refused:

@@ -24,6 +24,8 @@ _AFTERWARDS = timedelta(minutes=5)
 _SLICE = 200
 # The fact that says until when everything was reconciled, as an ISO time.
 RECONCILED = "reconciled_until"
+# The fact that says of when the last backup is, in the same way.
+BACKED_UP = "backed_up_at"
 
 Labels = tuple[str, ...]
 
@@ -37,6 +39,7 @@ class State:
     acknowledged_since: dict[Labels, float] = field(default_factory=dict)
     firing: int = 0
     reconciled_until: float | None = None
+    backed_up_at: float | None = None
     overdue: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Row[Any], now: datetime) -> None:
@@ -60,18 +63,22 @@ async def read(store: Store, now: datetime) -> State:
     """Read what fires, and what has ended within five minutes. Raises StoreUnavailableError."""
     state = State()
     columns = ("id", "name", "severity", "service", "status", "firing", "suppressed")
-    times = ("starts_at", "waiting_since", "response_due_at", "acknowledged_at")
+    dates = ("starts_at", "waiting_since", "response_due_at", "acknowledged_at")
     people = ("acknowledged_by", "acknowledged_for")
-    query = select(*(alerts.c[name] for name in (*columns, *times, *people)))
+    query = select(*(alerts.c[name] for name in (*columns, *dates, *people)))
     async with store.read() as connection:
         for which in (alerts.c.firing, alerts.c.ends_at > now - _AFTERWARDS):
             for some in (await connection.execute(query.where(which))).partitions(_SLICE):
                 for row in some:
                     state.add(row, now)
                 await asyncio.sleep(0)
-        until = await connection.scalar(select(facts.c.value).where(facts.c.name == RECONCILED))
-    if until is not None:
-        state.reconciled_until = datetime.fromisoformat(until).timestamp()
+        told = select(facts.c.name, facts.c.value).where(facts.c.name.in_((RECONCILED, BACKED_UP)))
+        times = {
+            row.name: datetime.fromisoformat(row.value).timestamp()
+            for row in await connection.execute(told)
+        }
+    state.reconciled_until = times.get(RECONCILED)
+    state.backed_up_at = times.get(BACKED_UP)
     return state
 
 
@@ -88,6 +95,7 @@ class Told:
         self._acknowledged = registry.family(names.ALERT_LEDGER_ACKNOWLEDGED_SINCE)
         self._open = registry.family(names.ALERT_LEDGER_OPEN_ALERTS)
         self._reconciled = registry.family(names.ALERT_LEDGER_RECONCILED)
+        self._backup = registry.family(names.LAST_BACKUP)
         self._overdue = registry.family(names.ALERT_LEDGER_OVERDUE_ALERTS)
 
     def tell(self, state: State, platform: Platform) -> None:
@@ -98,6 +106,8 @@ class Told:
         known = {severity.name for severity in platform.severities if severity.response_time}
         if state.reconciled_until is not None:
             self._reconciled.labels().set(state.reconciled_until)
+        backups = () if state.backed_up_at is None else (((), state.backed_up_at),)
+        _replace(self._backup, backups)
         counts = {(name,): float(state.overdue[name]) for name in {*known, *state.overdue}}
         _replace(self._overdue, sorted(counts.items()))
 

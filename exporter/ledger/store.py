@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
-from exporter.ledger.migrate import migrate
+from exporter.ledger.migrate import Revisions, migrate, revisions
 
 # What the runbook's SQL looks for in pg_stat_activity.
 APPLICATION_NAME = "monitoring-service"
@@ -107,15 +107,19 @@ class Store:
         self.opened.set()
         return revision
 
-    async def open_beside(self) -> None:
-        """Serve transactions on the schema as it is, for a command beside a running service.
+    async def open_beside(self) -> Revisions:
+        """Serve transactions beside the service, whose file and schema are left as they are.
 
-        Raises StoreUnavailableError where there is no file to read.
+        For a command: it claims nothing and migrates nothing. Answers the revisions, which are for
+        the caller to judge. Raises StoreUnavailableError where there is no store.
         """
         if not self.postgres and not self._options.file.is_file():
             raise StoreUnavailableError(f"{self._options.file}: there is no such file")
+        with _told():
+            found = await revisions(self._engine)
         self._trouble = None
         self.opened.set()
+        return found
 
     async def close(self) -> None:
         """Close all connections."""

@@ -17,6 +17,7 @@ from exporter.web import (
     webhook,
 )
 from exporter.web.api.application import add_api
+from exporter.web.console.application import add_console
 from exporter.web.errors import errors_in_shape
 from exporter.web.keys import SERVICE
 from exporter.web.rate_limit import rate_limit
@@ -45,4 +46,5 @@ def make_app(service: Service) -> web.Application:
     for group in _GROUPS:
         app.add_routes(group.routes())
     add_api(app, service.settings)
+    add_console(app)
     return app

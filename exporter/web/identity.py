@@ -61,13 +61,18 @@ def require(request: web.Request, role: Role) -> Identity:
     who = caller(request)
     if isinstance(who, Anonymous):
         raise _unauthorized(who.why, refused=who.refused)
+    allow(who, role)
+    return who
+
+
+def allow(who: Identity, role: Role) -> None:
+    """Let somebody pass whom we know. Raises HTTPForbidden."""
     if who.role not in PEOPLE:
         raise web.HTTPForbidden(text=f'the role "{who.role}" is not a person\'s: it may do nothing')
     if PEOPLE.index(who.role) < PEOPLE.index(role):
         raise web.HTTPForbidden(
             text=f'this needs the role "{role}", and the token\'s is "{who.role}"'
         )
-    return who
 
 
 def require_ingest(request: web.Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -33,8 +34,13 @@ def ended_alerts(before: datetime) -> Archiving:
     return Archiving(alerts, alerts.c.created_at, ended)
 
 
-async def clean_up(session: Session, kept: Workers, now: datetime) -> None:
-    """Add up, archive and drop what is old.
+async def clean_up(
+    session: Session,
+    kept: Workers,
+    now: datetime,
+    progress: Callable[[str, int], None] = lambda _name, _moved: None,
+) -> None:
+    """Add up, archive and drop what is old. `progress` is told as archives.archive does.
 
     Raises ArchiveRefusedError when all that could be done is done, and StoreUnavailableError.
     """
@@ -46,7 +52,7 @@ async def clean_up(session: Session, kept: Workers, now: datetime) -> None:
         (ended_alerts(alerts_before), alerts_before),
     ):
         try:
-            rows = await archive(session, what, before)
+            rows = await archive(session, what, before, progress)
             log.info("archived", table=what.of.name, rows=rows, before=before.isoformat())
         except ArchiveRefusedError as error:
             refused.append(str(error))

@@ -45,6 +45,16 @@ def html(page: Page) -> str:
     return "\n".join(_lines(page)) + "\n"
 
 
+def fragment(page: Page, folder: str, level: int = 2) -> str:
+    """The page's text without its title, to stand within another page.
+
+    `folder` is where the alerts' pages are, with a slash at its end; `level` is its headings'.
+    """
+    blocks = (text for block in page.lead for text in _block(block, folder))
+    sections = (text for section in page.sections for text in _section(section, folder, level))
+    return "\n".join((*blocks, *sections))
+
+
 def _lines(page: Page) -> Iterator[str]:
     yield "<!DOCTYPE html>"
     yield '<html lang="en">'
@@ -66,8 +76,8 @@ def _lines(page: Page) -> Iterator[str]:
     yield "</html>"
 
 
-def _section(section: Section, folder: str) -> Iterator[str]:
-    yield f"<h2>{escape(section.title)}</h2>"
+def _section(section: Section, folder: str, level: int = 2) -> Iterator[str]:
+    yield f"<h{level}>{escape(section.title)}</h{level}>"
     for block in section.blocks:
         yield from _block(block, folder)
 

@@ -196,7 +196,7 @@ def _try(promtool: str, subject: Subject, tried: list[Mutant]) -> Outcome:
     numbered = {_name(subject, i): mutant for i, mutant in enumerate(tried, 1)}
     left = {original: Mutant("", subject.rule), **numbered}
     with TemporaryDirectory(prefix="mutate-") as directory:
-        for tests in _more_and_more(subject.tests):
+        for tests in _more_and_more(sorted(subject.tests, key=_telling)):
             some = replace(subject, tests=tests)
             # An expression that cannot be evaluated ends its test, and hides the others.
             hides = True
@@ -213,11 +213,17 @@ def _try(promtool: str, subject: Subject, tried: list[Mutant]) -> Outcome:
     )
 
 
-def _more_and_more(tests: tuple[Test, ...]) -> Iterator[tuple[Test, ...]]:
+def _telling(test: Test) -> tuple[bool, int]:
+    """The order of tests: those that fire on few series notice the most for the least."""
+    fires = any(one.get("exp_alerts") or one.get("exp_samples") for one in _asking(test))
+    return (not fires, len(test["input_series"]))
+
+
+def _more_and_more(tests: list[Test]) -> Iterator[tuple[Test, ...]]:
     """One test, then two, then four: what the first ones notice need not be tried again."""
     begins, count = 0, 1
     while begins < len(tests):
-        yield tests[begins : begins + count]
+        yield tuple(tests[begins : begins + count])
         begins, count = begins + count, 2 * count
 
 

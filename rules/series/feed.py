@@ -84,8 +84,8 @@ class Feed:
     lead: timedelta = timedelta(0)
     # The denominator of ratios, None for one that is amply large.
     volume: Decimal | None = None
-    # How many of the earlier times have data, None for all.
-    present: int | None = None
+    # The earlier times that have data, None for all.
+    present: tuple[timedelta, ...] | None = None
     # Whether recorded series are fed themselves, instead of what they are recorded from.
     direct: bool = False
     # Whether replicas see different values.

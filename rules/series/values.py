@@ -274,7 +274,8 @@ def _(expr: Joined, value: Decimal, feed: Feed) -> list[Series]:
 
 @_series.register
 def _(expr: Usual, value: Decimal, feed: Feed) -> list[Series]:
-    count = len(expr.at) if feed.present is None else feed.present
+    present = expr.at if feed.present is None else feed.present
+    count = len(present)
     if expr.method == "avg":
         values = [value] * count
     else:
@@ -283,7 +284,7 @@ def _(expr: Usual, value: Decimal, feed: Feed) -> list[Series]:
         values = [value / 2] * low + [value] * middle + [value * 3] * low
     return [
         fed.at(by)
-        for by, earlier in zip(expr.at, values, strict=False)
+        for by, earlier in zip(present, values, strict=False)
         for fed in _series(expr.inner, earlier, feed)
     ]
 

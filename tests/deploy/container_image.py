@@ -48,10 +48,12 @@ class Builder:
         """The image of deploy/Dockerfile."""
         if not self._said("images", "--quiet", BASE, check=False):
             self._make_base()
+        # What earlier runs have mounted: a copy of the whole image each.
+        self._run("rm", "--all")
         pip = self.directory / "pip.conf"
         pip.write_text("[global]\ncert = /run/ca.crt\n")
         self._run(
-            *("bud", "--format=docker", "--isolation=chroot", "--pull-never", "--layers"),
+            *("bud", "--format=docker", "--isolation=chroot", "--pull-never"),
             f"--signature-policy={self._policy}",
             # This machine may reach PyPI by an authority of its own.
             f"--volume={_CERTIFICATES}:/run/ca.crt:ro",

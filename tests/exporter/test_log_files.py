@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from exporter.logs.destination import Destination, LogFile
 
 PROGRAM = """
@@ -158,11 +160,12 @@ def test_a_file_that_hangs_holds_nobody_who_logs_and_what_it_misses_is_counted(
 
     threading.Thread(target=put, daemon=True).start()
     assert done.wait(30)
-    with pipe.open("rb") as reading:
+    with capture_logs() as told, pipe.open("rb") as reading:
         destination.close()
         lines = reading.read().splitlines()
     assert lines == [str(number).encode() for number in range(len(lines))]
     assert 10 <= len(lines) <= 12
+    assert [entry["lines"] for entry in told] == [100 - len(lines)]
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next_one(tmp_path: Path) -> None:

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from stores import KINDS, new_database, opened, sqlite
+from store_fixtures import options, postgres
+from stores import opened
 
 from exporter.ledger.store import Store, StoreOptions
-from programs import Postgres
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A running Postgres."""
-    server = Postgres()
-    server.start()
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(params=KINDS)
-def options(request: pytest.FixtureRequest, tmp_path: Path) -> StoreOptions:
-    """Where a store is: the test runs once for each kind."""
-    if request.param == "sqlite":
-        return sqlite(tmp_path)
-    return StoreOptions(url=new_database(request.getfixturevalue("postgres")))
+__all__ = ["options", "postgres", "store"]
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ async def test_notes_stay_where_they_are(store: Store) -> None:
         (deliveries, {"source": "pagerduty", "event_id": "1"}, "received_at", DAY),
         (
             alert_groups,
-            {"fingerprint": "1", "receiver": "x", "group_key": "g"},
+            {"fingerprint": "1", "receiver": "x", "group_key": "g", "dedup_key": "d"},
             "seen_at",
             30 * DAY,
         ),

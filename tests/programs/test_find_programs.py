@@ -180,6 +180,13 @@ def test_the_command_prints_one_line_per_program(capsys: pytest.CaptureFixture[s
         assert Path(path).stat().st_mode & stat.S_IXOTH
 
 
+def test_a_program_that_is_not_needed_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--without", "chromium"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert "prometheus" in names
+    assert "chromium" not in names
+
+
 def test_the_command_prints_a_path_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--path", "promtool"]) == 0
     assert version(Path(capsys.readouterr().out.rstrip("\n")))

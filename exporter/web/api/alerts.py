@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from exporter.ledger.listing import Position
+    from exporter.ledger.lists import Listed
     from exporter.ledger.statistics import Figures as Counted
 
 RULES: Final = web.AppKey("rules", RulesInUse)
@@ -61,7 +62,7 @@ async def list_alerts(call: Call[AlertsQuery, Nothing]) -> AlertsAnswer:
     statuses = (query.status,) if query.status else (*_OPEN, *_ENDED)
     wanted = [tuple(one for one in group if one in statuses) for group in (_OPEN, _ENDED)]
     first = query.cursor is None
-    places = [None, None] if query.cursor is None else list(map(_place, query.cursor.split("~")))
+    places = [None, None] if query.cursor is None else list(map(place_of, query.cursor.split("~")))
     pages: list[Sequence[Row[Any]]] = []
     async with call.ledger.store.read() as connection:
         for group, place in zip(wanted, places, strict=True):
@@ -74,7 +75,7 @@ async def list_alerts(call: Call[AlertsQuery, Nothing]) -> AlertsAnswer:
             connection, (query.status,) if query.status else _OPEN, filters
         )
     active, recent = [await sliced(_converter(call), page[: query.limit]) for page in pages]
-    ends = [_end(page, query.limit) for page in pages]
+    ends = [end_of(page, query.limit) for page in pages]
     return AlertsAnswer(
         active=active,
         recent=recent,
@@ -98,7 +99,7 @@ async def history(call: Call[HistoryQuery, Nothing]) -> HistoryAnswer:
         until=query.until,
         false_positive=query.false_positive,
     )
-    place = None if query.cursor is None else _place(query.cursor)
+    place = None if query.cursor is None else place_of(query.cursor)
     async with call.ledger.store.read() as connection:
         page = await listing.newest_of(
             connection,
@@ -110,7 +111,7 @@ async def history(call: Call[HistoryQuery, Nothing]) -> HistoryAnswer:
         )
     return HistoryAnswer(
         alerts=await sliced(_converter(call), page[: query.limit]),
-        next=_end(page, query.limit) or None,
+        next=end_of(page, query.limit) or None,
     )
 
 
@@ -248,7 +249,7 @@ def counted_by_severity(counted: Mapping[tuple[str, str], int]) -> Summary:
     return Summary(total=sum(by_severity.values()), **known)
 
 
-def _end(page: Sequence[Row[Any]], limit: int) -> str:
+def end_of(page: Sequence[Row[Any] | Listed], limit: int) -> str:
     """Where the next page begins; empty if this is the last."""
     if len(page) <= limit:
         return ""
@@ -256,7 +257,8 @@ def _end(page: Sequence[Row[Any]], limit: int) -> str:
     return f"{(last.starts_at - _FIRST) // _MICROSECOND}-{uuid.UUID(last.id).hex}"
 
 
-def _place(text: str) -> Position | None:
+def place_of(text: str) -> Position | None:
+    """What `end_of` has told; None of an empty text."""
     from exporter.ledger.listing import Position
 
     if not text:

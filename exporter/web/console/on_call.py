@@ -1,0 +1,133 @@
+"""GET /on-call: who is told next and when, whom to reach at this hour, and the hand-off's list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from exporter.ledger.errors import StoreUnavailableError
+from exporter.web.console.alert_views import line
+from exporter.web.console.page import Page, Visit, page, patiently
+from exporter.web.console.words import lasting
+from model.people import BusinessHours, Contact, Severity
+from model.platform import Platform
+from model.runbook.told import business_hours
+
+if TYPE_CHECKING:
+    from exporter.ledger.lists import Listed
+
+# Who is reached when: the words of `Contact.when`, in the order in which they are shown.
+_HOURS: Final = (
+    ("business", "Business hours"),
+    ("after-hours", "After hours"),
+    ("always", "At any hour"),
+    ("emergency", "Emergencies (P0)"),
+)
+_MOST_OPEN: Final = 25
+_ALL_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Who is told of an alert that nobody has acknowledged for so long."""
+
+    after: str
+    contact: Contact
+    # Who is told in the place of this one when business hours are over.
+    otherwise: Contact | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The steps of a severity."""
+
+    severity: Severity
+    response: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The contacts of an hour; `now` is whether it is theirs."""
+
+    name: str
+    contacts: Sequence[Contact]
+    now: bool
+
+
+@page
+async def show(visit: Visit) -> Page:
+    """The page. It is there without a ledger, and without one that answers."""
+    platform = visit.service.loaded.platform
+    at_work = is_business(platform.business_hours, visit.now)
+    found, trouble = await _open(visit)
+    zone = ZoneInfo(platform.business_hours.time_zone)
+    return Page(
+        "on_call.html",
+        "On call",
+        {
+            "ladders": [_ladder(severity, platform) for severity in platform.severities],
+            "hours": hours_of(platform, at_work=at_work),
+            "business_hours": business_hours(platform.business_hours),
+            "at_work": at_work,
+            "local": f"{visit.now.astimezone(zone):%A %H:%M}",
+            "zone": platform.business_hours.time_zone,
+            "lines": [line(alert, visit.now) for alert in found[:_MOST_OPEN]],
+            "more": len(found) > _MOST_OPEN,
+            "trouble": trouble,
+        },
+        here="/on-call",
+    )
+
+
+def is_business(hours: BusinessHours, now: datetime) -> bool:
+    """Whether people are at work."""
+    local = now.astimezone(ZoneInfo(hours.time_zone))
+    return _ALL_DAYS[local.weekday()] in hours.weekdays and hours.start <= local.hour < hours.end
+
+
+def hours_of(platform: Platform, *, at_work: bool) -> list[Hours]:
+    """The contacts, hour by hour."""
+    now = {"business": at_work, "after-hours": not at_work, "always": True, "emergency": False}
+    found = (
+        (title, [one for one in platform.contacts if one.when == when], now[when])
+        for when, title in _HOURS
+    )
+    return [Hours(title, contacts, theirs) for title, contacts, theirs in found if contacts]
+
+
+def _ladder(severity: Severity, platform: Platform) -> Ladder:
+    contacts = {contact.role: contact for contact in platform.contacts}
+    within = severity.response_time
+    return Ladder(
+        severity,
+        "" if within is None else lasting(within),
+        [
+            Step(
+                lasting(step.after),
+                contacts[step.to],
+                contacts.get(contacts[step.to].after_hours or ""),
+            )
+            for step in severity.escalation
+        ],
+    )
+
+
+async def _open(visit: Visit) -> tuple[Sequence[Listed], str | None]:
+    if visit.service.ledger is None:
+        return (), None
+    try:
+        return await patiently(_read(visit)), None
+    except StoreUnavailableError as error:
+        return (), str(error)
+
+
+async def _read(visit: Visit) -> Sequence[Listed]:
+    from exporter.ledger import lists
+    from exporter.ledger.listing import Filters
+
+    async with visit.ledger.store.read() as connection:
+        return await lists.open_alerts(connection, Filters(), _MOST_OPEN + 1)
