@@ -13,9 +13,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Row,
     Select,
     String,
+    Text,
     case,
+    cast,
     func,
     literal,
     select,
@@ -27,13 +30,15 @@ from exporter.ledger.listing import Filters, Position
 from exporter.ledger.tables import ACTIVE, RESOLVED, UtcDateTime, alert_audit, alerts
 
 _LONGEST_SUMMARY = 300
+# What is read as text: a driver would read the JSON at once, which holds the event loop.
+_TEXTS = ("labels", "annotations")
 # The worse, the earlier; what is not known comes last.
 _SEVERITIES = ("critical", "error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An alert in a list. `waiting_since` is when one that was suppressed came back."""
+    """An alert in a list."""
 
     id: str
     name: str
@@ -43,7 +48,6 @@ class Listed:
     summary: str
     starts_at: datetime
     ends_at: datetime | None
-    waiting_since: datetime | None
     response_due_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
@@ -149,6 +153,15 @@ async def history(
     return _as_listed(
         await connection.execute(page.order_by(c.starts_at.desc(), c.id.desc()).limit(limit))
     )
+
+
+async def one(connection: AsyncConnection, source: FromClause, alert_id: str) -> Row[Any] | None:
+    """All columns of an alert by its id; labels and annotations as the text of their JSON."""
+    texts = (cast(source.c[name], Text).label(name) for name in _TEXTS)
+    plain = (column for column in source.c if column.name not in _TEXTS)
+    found = await connection.execute(select(*plain, *texts).where(source.c.id == alert_id).limit(1))
+    row: Row[Any] | None = found.first()
+    return row
 
 
 async def happenings(

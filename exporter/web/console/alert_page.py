@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
+from pydantic_core import from_json
 
 from exporter.web.api.alerts import known_id, not_found
 from exporter.web.api.shapes import Query, Whole
@@ -98,14 +99,14 @@ async def show(visit: Visit) -> Page:
 async def _read(
     visit: Visit, alert_id: str, before: int | None
 ) -> tuple[Row[Any], Sequence[Happening]]:
-    from exporter.ledger import listing, lists
+    from exporter.ledger import lists
     from exporter.ledger.archives import everywhere
     from exporter.ledger.tables import alerts
 
     async with visit.ledger.store.read() as connection:
-        row = await listing.one(connection, alerts, alert_id)
+        row = await lists.one(connection, alerts, alert_id)
         if row is None:
-            row = await listing.one(connection, await everywhere(connection, alerts), alert_id)
+            row = await lists.one(connection, await everywhere(connection, alerts), alert_id)
         if row is None:
             raise not_found(alert_id)
         return row, await lists.happenings(connection, alert_id, _HAPPENINGS, before)
@@ -119,8 +120,9 @@ def _listed(row: Row[Any]) -> Listed:
     return Listed(summary=summary, **{name: getattr(row, name) for name in names})
 
 
-def _texts(value: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(name): str(text) for name, text in (value or {}).items()}
+def _texts(value: str | None) -> dict[str, str]:
+    """Labels or annotations, which are listed as JSON."""
+    return {name: str(text) for name, text in from_json(value or "{}").items()}
 
 
 def _web_address(url: str) -> str | None:

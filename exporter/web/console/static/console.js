@@ -140,8 +140,8 @@
   }
 
   function leave(node) {
-    const note = node.nodeType === Node.ELEMENT_NODE && node.querySelector("[data-keep]");
-    if (!note || !inUse(note)) return node.remove();
+    const kept = node.nodeType === Node.ELEMENT_NODE ? [...node.querySelectorAll("[data-keep]")] : [];
+    if (!kept.some(inUse)) return node.remove();
     if (isGone(node)) return;
     node.classList.add("is-gone");
     const told = document.createElement("p");
