@@ -23,7 +23,7 @@ PYTEST_ARGS ?=
 FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5 -rss_limit_mb=1024 -max_len=4096
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run rules check mutate test image-root lint bench soak fuzz pictures clean lock \
+.PHONY: help demo run rules check mutate test image-root lint bench soak chaos fuzz pictures clean lock \
 	doctor backup restore archive report test-email test-slack test-pagerduty
 
 help: ## Show what can be done
@@ -64,6 +64,10 @@ bench: $(VENV)/dev.stamp ## Measure ours against the peers, write docs/performan
 
 soak: $(VENV)/dev.stamp ## Probe what fails at random for half an hour, write docs/soak.md (SECONDS=3600: longer)
 	@exec $(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS))
+
+chaos: $(VENV)/dev.stamp ## Kill exporters and Postgres while 1,000 alerts start and end, write docs/chaos.md
+	@$(BIN)/python -m programs
+	@exec $(BIN)/python -m demo.chaos
 
 fuzz: $(VENV)/dev.stamp $(VENV)/fuzz.stamp ## Fuzz the reader of HTTP answers for ten minutes (SECONDS=3600: longer)
 	@mkdir -p .cache/fuzz/corpus .cache/fuzz/found

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from model import Service, TcpService, seconds
+from model import Contact, Service, TcpService, minutes, seconds
 from model.alerts import Alert
 from model.declared import Declared
 from model.people import Severity
@@ -16,6 +16,10 @@ from model.targets import Target
 D = TypeVar("D", bound=Declared)
 
 GATEWAY = "tls-gateway"
+# Of the ladder and of the times to respond in: enough to be in time on a busy machine.
+MINUTE = seconds(3)
+# Who has a user in Slack.
+SLACK_USER = "T0DEMO/U0DEMO"
 # The one service whose limit of memory is known: the default config knows none.
 LIMITED = "file-service"
 MEMORY_LIMIT_BYTES = 128 << 20
@@ -24,6 +28,7 @@ MEMORY_LIMIT_BYTES = 128 << 20
 _PROBE = {"interval": seconds(3), "timeout": seconds(2), "retry_interval": seconds(1)}
 _ALERT = {"for_": seconds(6), "keep_firing_for": seconds(4)}
 _SEVERITY = {"group_wait": seconds(1), "group_interval": seconds(5)}
+_RECONCILED = seconds(5)
 _WATCHED = {
     "scrape_interval": seconds(3),
     "evaluation_interval": seconds(2),
@@ -47,6 +52,36 @@ def hurried(platform: Platform, gateway: str, ca_file: Path) -> Platform:
             "alerts": tuple(map(_alert, platform.alerts)),
             "severities": tuple(map(_severity, platform.severities)),
             "watched_by": _at_most(platform.watched_by, _WATCHED),
+        }
+    )
+
+
+def impatient(platform: Platform) -> Platform:
+    """The platform whose people have seconds for each minute to respond in, and one more of them.
+
+    Besides, the ledger is reconciled every few seconds.
+    """
+    jane = Contact(role="jane", title="Jane", email="jane@example.com", slack_user=SLACK_USER)
+    workers = platform.workers.model_copy(update={"alert_evaluation": _RECONCILED})
+    return platform.model_copy(
+        update={
+            "severities": tuple(map(_impatient, platform.severities)),
+            "contacts": (*platform.contacts, jane),
+            "workers": workers,
+        }
+    )
+
+
+def _impatient(severity: Severity) -> Severity:
+    steps = tuple(
+        step.model_copy(update={"after": step.after / minutes(1) * MINUTE})
+        for step in severity.escalation
+    )
+    respond = severity.response_time
+    return severity.model_copy(
+        update={
+            "escalation": steps,
+            "response_time": None if respond is None else respond / minutes(1) * MINUTE,
         }
     )
 

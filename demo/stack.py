@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _SETTLE_SECONDS = 60.0
 # The exporter's own: each is a file of this name, which a variable of this name leads to.
-_SECRETS = ("ingest_token", "jwt_secret")
+_SECRETS = ("ingest_token", "jwt_secret", "slack_signing_secret")
 # Archived to nowhere, so that archiving can be made to fail. A segment that is begun and not filled
 # takes no disk. A standby that stands still is not hung up on.
 _POSTGRES_SETTINGS = MappingProxyType(
@@ -66,6 +66,8 @@ _PROGRAMS_READ = (alerts.build, escalation.build, scrape.build, routing.build, m
 Report = Callable[[str, float], None]
 # Where the exporter keeps its ledger: a file, or the Postgres that it also watches.
 LedgerStore = Literal["sqlite", "postgresql"]
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+EXPORTER = ("-m", "exporter", "serve")
 
 
 class StackError(Exception):
@@ -116,14 +118,18 @@ async def running(
     config: Path = ROOT / "config.py",
     *,
     hurry: bool = False,
+    impatient: bool = False,
     ledger: LedgerStore = "sqlite",
+    program: Sequence[str] = EXPORTER,
+    settings: Mapping[str, str] = _NOTHING,
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
     of its alerts short, as demo/hurry.py says, adds a TLS port, and gives Prometheus a week of
-    history. `ledger` is where it is kept. Raises StackError, programs.MissingProgramError or
-    programs.ServerError.
+    history; `impatient` cuts the ladder short. `ledger` is where it is kept. `program` is what
+    Python runs as the exporter, with `settings` besides its own. Raises StackError,
+    programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
     port = free_port()
@@ -161,10 +167,11 @@ async def running(
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
-        overlay = _write_overlay(directory, config, addresses, gateway)
+        overlay = _write_overlay(directory, config, addresses, gateway, impatient=impatient)
         log = directory / "exporter.log"
         kept_in = postgres if ledger == "postgresql" else None
-        exporter = start_exporter(exporter_environment(overlay, port, kept_in), log)
+        environment = {**exporter_environment(overlay, port, kept_in), **settings}
+        exporter = start_exporter(environment, log, program=program)
         cleanup.callback(stop, exporter)
         session = await cleanup.enter_async_context(aiohttp.ClientSession())
         exporter_url = f"http://{HOST}:{port}"
@@ -254,18 +261,25 @@ def _addresses(
 
 
 def _write_overlay(
-    directory: Path, config: Path, addresses: dict[str, object], gateway: Gateway | None
+    directory: Path,
+    config: Path,
+    addresses: dict[str, object],
+    gateway: Gateway | None,
+    *,
+    impatient: bool,
 ) -> Path:
     path, overlay = directory / "addresses.json", directory / "config.py"
     path.write_text(json.dumps(addresses, indent=2), encoding="utf-8")
     lines = [
         "from pathlib import Path\n",
-        "from demo.hurry import hurried",
+        "from demo.hurry import hurried, impatient",
         "from model.overlay import overlaid\n",
         f"CONFIG = overlaid(Path({str(config)!r}), Path({str(path)!r}))",
     ]
     if gateway is not None:
         lines.append(f"CONFIG = hurried(CONFIG, {gateway.url!r}, Path({str(gateway.ca_file)!r}))")
+    if impatient:
+        lines.append("CONFIG = impatient(CONFIG)")
     overlay.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return overlay
 
@@ -314,10 +328,13 @@ def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> di
 
 
 def start_exporter(
-    environment: Mapping[str, str], log: Path, inside: Sequence[str] = ()
+    environment: Mapping[str, str],
+    log: Path,
+    inside: Sequence[str] = (),
+    program: Sequence[str] = EXPORTER,
 ) -> subprocess.Popen[bytes]:
     """An exporter that ends with the calling thread; `inside` is a command that starts others."""
-    command = [*inside, sys.executable, "-m", "exporter", "serve"]
+    command = [*inside, sys.executable, *program]
     return child(command, cwd=ROOT, env=environment, log=log)
 
 

@@ -59,13 +59,15 @@ class Episode:
 class Told:
     """What a message says: firing since `starts_at`, until `ends_at` if that is given.
 
-    `arrived_at` is when. `seen_at` is set by who looked at what fires at that moment.
+    `arrived_at` is when. `seen_at` is set by who looked at what fires at that moment,
+    `begins_again_at` by who knows that it began to fire anew after its end.
     """
 
     starts_at: datetime
     ends_at: datetime | None
     arrived_at: datetime
     seen_at: datetime | None = None
+    begins_again_at: datetime | None = None
 
 
 def merge(
@@ -83,18 +85,29 @@ def merge(
         )
         return (*known, ended)
     known[place] = _with_start(known[place], start)
-    return tuple(_end(known, place, told.ends_at, told.arrived_at, new_id))
+    return tuple(_end(known, place, told.ends_at, told.arrived_at, new_id, ALERTMANAGER))
 
 
 def reconstruct(
     episodes: Sequence[Episode], told: Told, tolerance: timedelta, new_id: Callable[[], str]
 ) -> tuple[Episode, ...]:
-    """The same episodes, and the told one if none of them can be it."""
+    """The same episodes, and the told one if none of them can be it.
+
+    If it can be one that has begun anew after its end, that one is two: its end was lost. That it
+    has is known by whoever tells, or because Alertmanager was told of the later start.
+    """
     end = told.ends_at
-    for one in episodes:
+    known = sorted(episodes, key=_order)
+    for place, one in enumerate(known):
         begins_later = end is not None and one.starts_at > end + tolerance
-        if not begins_later and one.reaches(told.starts_at - tolerance):
+        if begins_later or not one.reaches(told.starts_at - tolerance):
+            continue
+        again = told.begins_again_at
+        whole = one if again is None or not one.reaches(again) else _with_start(one, again)
+        if end is None or not whole.starts[0] <= end < whole.starts[-1]:
             return tuple(episodes)
+        known[place] = whole
+        return tuple(_end(known, place, end, told.arrived_at, new_id, PROMETHEUS))
     firing = end is None
     resolution = None if firing else PROMETHEUS
     starts = (told.starts_at,)
@@ -155,7 +168,12 @@ def _with_start(episode: Episode, start: datetime) -> Episode:
 
 
 def _end(
-    known: list[Episode], place: int, end: datetime, at: datetime, new_id: Callable[[], str]
+    known: list[Episode],
+    place: int,
+    end: datetime,
+    at: datetime,
+    new_id: Callable[[], str],
+    resolution: str,
 ) -> list[Episode]:
     """Let an end take effect; `place` is of the episode that its start belongs to."""
     reached = next((number for number, one in enumerate(known) if one.reaches(end)), None)
@@ -169,7 +187,7 @@ def _end(
         # What it has ended by itself may not be what a late message is about.
         known[reached] = one if after else replace(one, firing=False)
         return known
-    first = replace(one, starts=before, ends_at=end, firing=False, resolution=ALERTMANAGER)
+    first = replace(one, starts=before, ends_at=end, firing=False, resolution=resolution)
     if not after:
         known[reached] = first
         return known

@@ -62,6 +62,7 @@ class Incoming:
     generator_url: str = ""
     suppressed: bool | None = None
     seen_at: datetime | None = None
+    begins_again_at: datetime | None = None
     group: Group | None = None
 
     @property
@@ -108,10 +109,15 @@ async def read_listing(body: bytes, now: datetime) -> Received:
 
 
 def observed(
-    labels: Mapping[str, str], starts_at: datetime, ends_at: datetime | None = None
+    labels: Mapping[str, str],
+    starts_at: datetime,
+    ends_at: datetime | None = None,
+    begins_again_at: datetime | None = None,
 ) -> Incoming:
     """An alert as Prometheus remembers it, whose times are its own."""
-    return Incoming(fingerprint(labels), _texts(labels), starts_at, ends_at)
+    return Incoming(
+        fingerprint(labels), _texts(labels), starts_at, ends_at, begins_again_at=begins_again_at
+    )
 
 
 def clean(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -180,17 +180,21 @@ def _fold(rows: Sequence[Row[Any]], messages: Sequence[Incoming], work: _Work) -
     for episode in episodes:
         row = known.get(episode.id)
         if row is None:
-            work.inserts.append(_new_row(episode, latest or messages[-1], work))
+            message = latest or messages[-1]
+            work.inserts.append(_new_row(episode, message, work) | _inherited(episode, rows))
         elif changed := _changed_row(row, episode, latest, work):
             work.updates.append(changed)
 
 
 def _told(episodes: tuple[Episode, ...], message: Incoming, work: _Work) -> tuple[Episode, ...]:
-    told = Told(message.starts_at, message.ends_at, work.now, message.seen_at)
+    told = Told(
+        message.starts_at, message.ends_at, work.now, message.seen_at, message.begins_again_at
+    )
     if len(episodes) >= _NEWEST and told.starts_at < min(one.starts_at for one in episodes):
         return episodes
     if work.source == "prometheus":
-        tolerance = 2 * work.platform.watched_by.evaluation_interval
+        # Less than what is between the end of a run and the start of the next.
+        tolerance = work.platform.watched_by.evaluation_interval
         return reconstruct(episodes, told, tolerance, _new_id)
     return merge(episodes, told, _new_id)
 
@@ -254,6 +258,14 @@ def _new_row(episode: Episode, message: Incoming, work: _Work) -> dict[str, Any]
         "source": work.source,
         "suppressed": bool(message.suppressed) and episode.ends_at is None,
     }
+
+
+def _inherited(episode: Episode, rows: Iterable[Row[Any]]) -> dict[str, Any]:
+    """What an episode that was part of another has from it: what tells of the parting may not."""
+    for row in rows:
+        if episode.starts_at in episode_of(row).starts:
+            return {"annotations": row.annotations, "generator_url": row.generator_url}
+    return {}
 
 
 def _changed_row(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Row, select, update
@@ -116,9 +117,9 @@ def _chunks(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 
 def _missed(history: History, now: datetime) -> Iterable[Incoming]:
     for runs in history.runs.values():
-        for run in runs:
+        for run, following in zip_longest(runs, runs[1:]):
             if run.ends_at is not None or now - run.starts_at > _PATIENCE:
-                yield run.incoming()
+                yield run.incoming(following)
 
 
 async def _since(store: Store, now: datetime) -> datetime:

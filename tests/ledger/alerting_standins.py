@@ -58,6 +58,8 @@ class StandInPrometheus:
         self.started_at = datetime.now(UTC) - timedelta(days=30)
         self.answers = True
         self.config = "global: {}\n"
+        # Since when alerts are active, in unix seconds; None: since the start of each run.
+        self.active_at: int | None = None
 
     def remembers(
         self, of: Mapping[str, str], since: datetime, until: datetime, step: float = 5
@@ -68,6 +70,10 @@ class StandInPrometheus:
             times.append(times[-1] + step)
         self.samples.append((of, tuple(times)))
         return datetime.fromtimestamp(times[-1], UTC)
+
+    def active_since(self, run: Samples) -> int:
+        """What ALERTS_FOR_STATE says during a run."""
+        return int(run[0]) if self.active_at is None else self.active_at
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Its API."""
@@ -83,12 +89,17 @@ class StandInPrometheus:
         async def query(request: web.Request) -> web.Response:
             end = float(request.query["time"])
             selector, _, length = request.query["query"].rstrip("]s").rpartition("[")
-            assert selector.startswith('ALERTS{alertstate="firing"')
+            name, _, _ = selector.partition("{")
+            own = {"__name__": name, **({"alertstate": "firing"} if name == "ALERTS" else {})}
             begin = end - float(length)
             result: list[dict[str, Any]] = [
                 {
-                    "metric": {**of, "__name__": "ALERTS", "alertstate": "firing"},
-                    "values": [[at, "1"] for at in times if begin <= at <= end],
+                    "metric": {**of, **own},
+                    "values": [
+                        [at, "1" if name == "ALERTS" else str(self.active_since(times))]
+                        for at in times
+                        if begin <= at <= end
+                    ],
                 }
                 for of, times in self.samples
             ]

@@ -177,6 +177,38 @@ def test_only_what_no_episode_can_be_is_reconstructed() -> None:
         assert with_run(start, end) == spans(known), (start, end)
 
 
+def test_an_end_between_two_told_starts_that_only_prometheus_remembers_makes_two_of_one() -> None:
+    def with_run(episodes: tuple[Episode, ...], start: float, end: float) -> tuple[Episode, ...]:
+        return reconstruct(episodes, resolved(start, end), MINUTE / 2, lambda: "new")
+
+    for messages, rest in (([fires(10), fires(30)], None), ([fires(10), resolved(30, 40)], 40)):
+        (whole,) = after(messages)
+        parts = with_run((whole,), 10, 20)
+        assert spans(parts) == [(10, 20), (30, rest)]
+        assert {one.ends_at: one.resolution for one in parts}[at(20)] == "prometheus"
+        assert spans(with_run(parts, 10, 20)) == spans(parts)
+        # A short one in between, of which Alertmanager was not told.
+        assert spans(with_run(parts, 23, 26)) == [(10, 20), (23, 26), (30, rest)]
+
+
+def test_an_end_after_which_prometheus_knows_a_new_start_makes_two_of_one() -> None:
+    again = replace(resolved(10, 20), begins_again_at=at(30))
+    for messages, rest in (([fires(10)], None), ([resolved(10, 40)], 40)):
+        (whole,) = after(messages)
+        parts = reconstruct((whole,), again, MINUTE, lambda: "new")
+        assert spans(parts) == [(10, 20), (30, rest)]
+        assert spans(reconstruct(parts, again, MINUTE, lambda: "new")) == spans(parts)
+    (over,) = after([resolved(10, 21)])
+    assert reconstruct((over,), again, MINUTE, lambda: "new") == (over,)
+
+
+def test_a_gap_in_what_prometheus_remembers_ends_nothing_that_was_told_of_one_start() -> None:
+    (one,) = after([fires(10)])
+    assert reconstruct((one,), resolved(10, 20), MINUTE, lambda: "new") == (one,)
+    (moved,) = after([fires(10), fires(15)])
+    assert reconstruct((moved,), resolved(10, 20), MINUTE, lambda: "new") == (moved,)
+
+
 # --- in any order -------------------------------------------------------------------------------
 
 

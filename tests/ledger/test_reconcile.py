@@ -302,6 +302,61 @@ async def test_a_gap_without_a_restart_makes_two_episodes(scene: Scene) -> None:
     assert await spans(scene.ledger.store) == [(first, ends[0]), (second, ends[1])]
 
 
+async def test_an_end_that_was_lost_between_two_starts_is_found(scene: Scene) -> None:
+    """Alertmanager forgets an end that it could not deliver before the alert fired again."""
+    first, second = scene.now - timedelta(minutes=20), scene.now - timedelta(minutes=10)
+    scene.alertmanagers[0].has(labels(), first)
+    await scene.reconcile(minutes=-19)
+    (before,) = await rows(scene.ledger.store)
+    last = scene.prometheus.remembers(labels(), first, first + timedelta(minutes=5))
+    scene.prometheus.remembers(labels(), second, scene.now)
+    scene.alertmanagers[0].alerts.clear()
+    scene.alertmanagers[0].has(labels(), second)
+    await scene.reconcile()
+    earlier, later = await rows(scene.ledger.store)
+    assert (earlier.id, earlier.ends_at, earlier.status) == (before.id, last + STEP, "resolved")
+    assert (later.starts_at, later.ends_at, later.status) == (second, None, "active")
+    assert later.annotations == {"summary": "listed"}
+    await scene.reconcile(minutes=0.1)
+    assert len(await rows(scene.ledger.store)) == 2
+
+
+async def test_an_end_is_found_even_if_only_prometheus_knows_that_it_fired_again(
+    scene: Scene,
+) -> None:
+    first, second = scene.now - timedelta(minutes=20), scene.now - timedelta(minutes=10)
+    await scene.told(first)
+    await scene.reconcile(minutes=-19)
+    ends = [
+        scene.prometheus.remembers(labels(), start, start + timedelta(minutes=5)) + STEP
+        for start in (first, second)
+    ]
+    await scene.reconcile()
+    await scene.reconcile(minutes=0.1)
+    assert await spans(scene.ledger.store) == [(first, ends[0]), (second, ends[1])]
+
+
+async def test_a_gap_in_which_the_alert_stayed_active_ends_nothing(scene: Scene) -> None:
+    first, second = scene.now - timedelta(minutes=20), scene.now - timedelta(minutes=10)
+    await scene.reconcile(minutes=-25)
+    scene.prometheus.active_at = int(first.timestamp())
+    scene.prometheus.remembers(labels(), first, first + timedelta(minutes=5))
+    last = scene.prometheus.remembers(labels(), second, second + timedelta(minutes=5))
+    await scene.reconcile()
+    assert await spans(scene.ledger.store) == [(first, last + STEP)]
+
+
+async def test_a_short_episode_right_after_another_is_reconstructed_too(scene: Scene) -> None:
+    await scene.reconcile(minutes=-30)
+    first = scene.now - timedelta(minutes=20)
+    end = scene.prometheus.remembers(labels(), first, first + timedelta(minutes=5)) + STEP
+    await scene.told(first, end)
+    second = end + 1.6 * STEP
+    last = scene.prometheus.remembers(labels(), second, second + STEP)
+    await scene.reconcile()
+    assert await spans(scene.ledger.store) == [(first, end), (second, last + STEP)]
+
+
 async def test_one_missed_evaluation_is_no_gap(scene: Scene) -> None:
     since = scene.now - timedelta(minutes=3)
     scene.prometheus.remembers(labels(), since, since + timedelta(seconds=30))
