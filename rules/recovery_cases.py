@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from rules.series import (
     series,
     within,
 )
+from rules.untestable import TooLongError
 
 # A test is evaluated step by step until the series are forgotten.
 _LONGEST_LOOK_BACK = timedelta(hours=6)
@@ -42,10 +44,12 @@ _MORE = Decimal("1.000001")
 def recovery_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert that fires and ends. Raises UntestableError."""
     looks_back = _looks_back(alert.expr)
-    if looks_back is None:
-        yield from _turns(alert, platform)
-    elif looks_back <= _LONGEST_LOOK_BACK:
-        yield from _is_forgotten(alert, looks_back, platform)
+    # An alert whose end takes too long to be seen is sound for all that.
+    with suppress(TooLongError):
+        if looks_back is None:
+            yield from _turns(alert, platform)
+        elif looks_back <= _LONGEST_LOOK_BACK:
+            yield from _is_forgotten(alert, looks_back, platform)
 
 
 def _is_forgotten(alert: Alert, looks_back: timedelta, platform: Platform) -> Iterator[Case]:

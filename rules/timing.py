@@ -10,7 +10,7 @@ from model.durations import hours, minutes, prometheus, seconds
 from model.platform import Platform
 from model.promql import Comparison, Threshold, Usual
 from rules.series.windows import lead, ranges, settles
-from rules.untestable import UntestableError
+from rules.untestable import TooLongError
 
 # promtool evaluates every rule at every step, from the beginning: a week of seconds takes minutes.
 # Both sides of `for` are told apart to within a step, which a twentieth of it is fine enough for.
@@ -75,7 +75,7 @@ def _step(alert: Alert, finest: timedelta, whole: timedelta) -> timedelta:
         return finest
     fitting = _fitting(alert, finest)
     if whole > 4 * _AT_MOST * fitting[-1]:
-        raise UntestableError(
+        raise TooLongError(
             f"its tests look back {prometheus(whole)} in steps of {prometheus(fitting[-1])}, which "
             "takes promtool minutes: a longer `for` or a longer shortest range allows longer steps"
         )

@@ -37,7 +37,8 @@ class Choice:
         A figure about several would be another one if some were left out.
         """
         about = {self.label_of(part) for part in expr.walk() if isinstance(part, Selector)}
-        return bool(about & expr.labels)
+        # Raw PromQL has no parts, and tells no labels before it is parsed.
+        return bool(about) and not about.isdisjoint(expr.labels)
 
     def narrow(self, expr: Expr) -> Expr:
         """The expression about what was chosen, itself where it is about several."""
