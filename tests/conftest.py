@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import structlog
+
+
+def pytest_configure() -> None:
+    """Print tracebacks as the service does: those that rich draws hold the event loop."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    processors = structlog.get_config()["processors"]
+    structlog.configure(processors=[*processors[:-1], plain])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -106,7 +106,7 @@ async def test_hanging_targets_delay_no_other(runner: Runner) -> None:
     for prober in hanging:
         prober.takes = None
     await runner.watch(assignments([*hanging, quick]))
-    await until(lambda: len(quick.starts) == 3, 3 + SLACK)
+    await until(lambda: len(quick.starts) >= 3, 3 + SLACK)
     assert all(end - start < SLACK for start, end in zip(quick.starts, quick.ends, strict=False))
 
 

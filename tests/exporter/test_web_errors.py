@@ -49,7 +49,6 @@ async def assert_shape(answer: object, status: int, code: str, path: str) -> Non
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing/here", 404, "NOT_FOUND"),
-        ("GET", "/", 404, "NOT_FOUND"),
         ("GET", "/runbooks/NoSuchAlert", 404, "NOT_FOUND"),
         ("POST", "/metrics", 405, "NOT_FOUND"),
         ("DELETE", "/health", 405, "NOT_FOUND"),

@@ -184,9 +184,9 @@ async def test_a_row_that_somebody_is_changing_waits_for_the_next_time(postgres:
         assert await move(store) == 1
 
 
-async def test_every_reader_sees_each_of_20_000_rows_once_while_they_move(store: Store) -> None:
+async def test_every_reader_sees_each_of_8_000_rows_once_while_they_move(store: Store) -> None:
     months = [NOW - timedelta(days=31 * n) for n in range(2, 10)]
-    rows = [alert(months[n % len(months)]) for n in range(20_000)]
+    rows = [alert(months[n % len(months)]) for n in range(8_000)]
     await add(store, *rows)
     expected = (len(rows), len(rows))
     seen: list[tuple[int, int]] = []
@@ -207,7 +207,7 @@ async def test_every_reader_sees_each_of_20_000_rows_once_while_they_move(store:
             readers.create_task(look())
         while not seen:  # noqa: ASYNC110 - it is the readers that make progress
             await asyncio.sleep(0.01)
-        assert await move(store, replace(ALERTS, batch=250)) == len(rows)
+        assert await move(store, replace(ALERTS, batch=100)) == len(rows)
         before = len(seen)
         done.set()
     assert before > 1
