@@ -41,9 +41,9 @@ ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
         "tests/exporter/test_isolation.py pulls",
         ("LongTransaction",): f"{_MINUTES}15 of one transaction; its unit tests do",
         ("DataLossRisk", "replication_lag"): f"{_MINUTES}5 on a replica; its unit tests do",
-        ("DataLossRisk", "backup_too_old"): "no scenario puts the time of the last backup back; "
+        ("DataLossRisk", "backup_too_old"): "nothing puts the time of the last backup back; "
         "its unit tests do",
-        ("DatabasePoolExhausted",): "no scenario holds all connections of the ledger's pool; "
+        ("DatabasePoolExhausted",): "nothing holds all connections of the ledger's pool; "
         "its unit tests do",
     }
 )

@@ -55,7 +55,7 @@ def test_labels_that_no_alert_of_the_name_has_are_answered_with_those_that_there
 
 
 def test_one_of_several_alerts_of_a_name_can_be_shown_elsewhere() -> None:
-    with pytest.raises(UnknownScenarioError, match="arrives with the ledger"):
+    with pytest.raises(UnknownScenarioError, match="time of the last backup"):
         scenario_of("DataLossRisk:backup_too_old")
 
 
