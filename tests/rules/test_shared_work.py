@@ -20,12 +20,22 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:Deprecati
 
 @pytest.fixture
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work is shared, whatever runs the tests."""
+    """Work is shared, whatever runs the tests, and no process that was started is left."""
+    fork, started = os.fork, list[int]()
+
+    def recorded() -> int:
+        pid = fork()
+        started.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", recorded)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     yield
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert started
+    for pid in started:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def slowly(number: int, directory: Path) -> tuple[int, int]:
