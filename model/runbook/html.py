@@ -64,6 +64,7 @@ def _lines(page: Page) -> Iterator[str]:
     yield f"<style>{_STYLE}</style>"
     yield "</head>"
     yield "<body>"
+    yield '<p><a href="/">What is broken now</a></p>'
     yield f"<h1>{escape(page.title)}</h1>"
     # From the index a page is one step down, from a page its neighbours are beside it.
     folder = "runbooks/" if page.alert is None else ""
