@@ -25,11 +25,11 @@ def find(name: str, system: System | None = None) -> Path:
     return found or _fetched(program, system)
 
 
-def version(path: Path) -> str:
+def version(path: Path, argument: str = "--version") -> str:
     """What the program says is its version; raises MissingProgramError if it does not run."""
     try:
         result = subprocess.run(
-            [path, "--version"],
+            [path, argument],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -41,7 +41,7 @@ def version(path: Path) -> str:
     number = re.search(r"\d+(\.\d+)+", result.stdout)
     if result.returncode != 0 or number is None:
         said = result.stdout.strip().partition("\n")[0]
-        raise MissingProgramError(f"{path} --version ends with {result.returncode}: {said}")
+        raise MissingProgramError(f"{path} {argument} ends with {result.returncode}: {said}")
     return number[0]
 
 
