@@ -30,7 +30,15 @@ from model.load import config_path
 log = structlog.get_logger("exporter.main")
 
 # Each in its module of exporter/operations, which is imported when it is wanted.
-OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "test-notifications")
+OPERATIONS = (
+    "archive",
+    "backup",
+    "doctor",
+    "incident",
+    "report",
+    "restore",
+    "test-notifications",
+)
 
 
 class _Commands(click.Group):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Via = Literal["api", "console", "slack", "pagerduty", "worker"]
+Via = Literal["api", "console", "slack", "pagerduty", "worker", "command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Actor:
     """Whoever is authenticated, never what a body claims; that is only `on_behalf_of`.
 
     `name` is a token's subject, or the person whom the config knows by a Slack or PagerDuty user.
-    `via` is the channel. `address` is where the request came from, `request_id` names it in logs.
+    `via` is the channel; of a command, the name is that of the machine's user. `address` is where
+    the request came from, `request_id` names it in logs.
     """
 
     name: str

@@ -56,7 +56,7 @@ def test_an_sqlite_file_is_made_and_its_revision_told(tmp_path: Path) -> None:
     for _ in range(2):
         code, said, complaint = migrate(tmp_path, LEDGER_FILE="ledger.sqlite3")
         assert (code, complaint) == (0, "")
-        assert said == "sqlite, ledger.sqlite3: revision 0001\n"
+        assert said == "sqlite, ledger.sqlite3: revision 0002\n"
     assert (tmp_path / "ledger.sqlite3").exists()
 
 
@@ -64,6 +64,6 @@ def test_a_postgres_is_migrated_and_its_revision_told(tmp_path: Path, postgres: 
     url = new_database(postgres)
     for _ in range(2):
         code, said, complaint = migrate(tmp_path, DATABASE_URL=url)
-        assert (code, said, complaint) == (0, "postgresql: revision 0001\n", "")
+        assert (code, said, complaint) == (0, "postgresql: revision 0002\n", "")
     database = url.rpartition("/")[2]
-    assert postgres.execute("SELECT version_num FROM ledger_version", database) == "0001"
+    assert postgres.execute("SELECT version_num FROM ledger_version", database) == "0002"
