@@ -39,7 +39,6 @@ from demo.stack import ROOT, LedgerStore, Stack, running
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("ledger-chain"),
 ]
 
 # Each takes seconds; this is for a machine that does much else.
