@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from bench import (
+    rows_archive,
     rows_databases,
     rows_hanging,
     rows_ledger,
@@ -52,6 +53,7 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
     "hi": rows_many.many,
     "l": rows_ledger.ingestion,
     "m": rows_ledger.listing,
+    "n": rows_archive.archive,
     "t": rows_truth.truth,
     "t2": rows_truth.truth_with_ledger,
 }

@@ -12,6 +12,7 @@ import aiohttp
 from pydantic import SecretStr
 from pydantic_core import from_json
 
+from exporter.chat.routing_keys import keyed, mistakes, read_keys
 from exporter.operations.channels import Channels
 from exporter.operations.console import OperationError
 from exporter.operations.smtp import RefusedError, UnreachableError, logged_in
@@ -100,18 +101,25 @@ def _object(text: str) -> Mapping[str, object]:
 
 
 async def _pagerduty(session: aiohttp.ClientSession, channels: Channels, platform: Platform) -> str:
-    key = _secret("PAGERDUTY_ROUTING_KEY", channels.pagerduty_routing_key)
-    url = next((one.url for one in platform.channels if isinstance(one, PagerDuty)), None)
-    if url is None:
+    given = _secret("PAGERDUTY_ROUTING_KEY", channels.pagerduty_routing_key)
+    if wrong := list(mistakes(given, platform)):
+        raise OperationError("; ".join(wrong))
+    found = list(keyed(read_keys(given), platform))
+    if not found:
         raise NotSetError("the config has no PagerDuty")
+    for channel, key in found:
+        await _open_and_close(session, channel, key)
+    return "PagerDuty has taken an incident, and its end"
+
+
+async def _open_and_close(session: aiohttp.ClientSession, channel: PagerDuty, key: str) -> None:
     told = {"summary": SUBJECT, "source": "monitoring-service", "severity": "info"}
     event = {"routing_key": key, "dedup_key": make_msgid()[1:-1]}
     # One that is opened here is closed here.
     for step in ({"event_action": "trigger", "payload": told}, {"event_action": "resolve"}):
-        status, text = await _post(session, "PagerDuty", url, {**event, **step})
+        status, text = await _post(session, "PagerDuty", channel.url, {**event, **step})
         if status != 202:
-            raise OperationError(f"PagerDuty refuses: {status} {text[:_SHOWN]}")
-    return "PagerDuty has taken an incident, and its end"
+            raise OperationError(f"PagerDuty refuses, for {channel.name}: {status} {text[:_SHOWN]}")
 
 
 async def _post(

@@ -18,6 +18,7 @@ from sqlalchemy import insert, text
 from standins import failure
 from stores import sqlite
 
+from exporter.contacts import is_business
 from exporter.ledger.lists import Group
 from exporter.ledger.store import StoreOptions
 from exporter.ledger.strips import SLOTS, Run, Strip, Strips, Went
@@ -25,7 +26,6 @@ from exporter.ledger.tables import metrics
 from exporter.probers.result import Health, ProbeResult
 from exporter.web.console.alert_page import scale_of
 from exporter.web.console.board import OpenAlerts, verdict
-from exporter.web.console.on_call import is_business
 from exporter.web.console.words import clock, lasting, milliseconds, number_in, share
 from model.people import BusinessHours
 

@@ -31,6 +31,9 @@ _DEEDS: Final = {
     "note": "noted",
     "resolve": "resolved it by hand",
     "end": "found that it had ended",
+    "incident_open": "opened an incident",
+    "incident_close": "closed its incident",
+    "post_mortem": "wrote its post-mortem",
 }
 # Beyond these the figures stand at the edge of the picture.
 _WIDTH: Final = 100.0
