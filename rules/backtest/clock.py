@@ -85,10 +85,10 @@ class Clock:
         """When an alert fired whose condition held in `active`, with such times to wait."""
         interval = self.grid.interval
         found = []
-        for number, session in enumerate(self._sessions()):
+        for session in self._sessions():
             held = list(session.squeezed(active))
             fires = firing(held, ticks(hold, interval), ticks(keep, interval), session.length)
-            at_once = number == 0 and bool(held) and held[0].first == 0
+            at_once = bool(held) and held[0].first == 0
             found += [
                 Firing(
                     labels,

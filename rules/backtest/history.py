@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from model import names
 from model.durations import minutes, prometheus
@@ -90,7 +91,9 @@ class History:
         self, selector: str, length: int, window: Span, stride: int = 1
     ) -> list[int]:
         """The ticks of a window at which a selector has had a sample within a length."""
-        query = f"count(count_over_time({selector}[{prometheus(self.grid.length(length))}]))"
+        # Prometheus before 3.0 counts both ends of a range.
+        within = prometheus(self.grid.length(length) - timedelta(milliseconds=1))
+        query = f"count(count_over_time({selector}[{within}]))"
         pieces = self.prometheus.range(query, self.grid, window, stride)
         return [tick async for _, series in pieces for one in series for tick in sorted(one.values)]
 

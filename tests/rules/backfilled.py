@@ -37,12 +37,12 @@ class Past:
 
 
 @contextmanager
-def remembering(past: Past, directory: Path) -> Iterator[Prometheus]:
-    """A Prometheus that has this history and scrapes nothing."""
+def remembering(past: Past, directory: Path, *args: str) -> Iterator[Prometheus]:
+    """A Prometheus that has this history and scrapes nothing; `args` are some of its own."""
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "prometheus.yml"
     config.write_text("global: {}\n")
-    server = Prometheus(directory, config, retention="10y")
+    server = Prometheus(directory, config, retention="10y", args=args)
     server.data.mkdir(parents=True)
     text = directory / "history.om"
     with text.open("w", encoding="utf-8") as file:
