@@ -5,46 +5,19 @@ from __future__ import annotations
 import json
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from backfilled import Past, remembering
-from backtesting import row, run, told
+from backtesting import COUNT, GAP, STEP, peaks, row, run, told
 
 from programs import Prometheus
-
-STEP = 5
-HOURS = 3
-COUNT = HOURS * 3600 // STEP
-OF = 'instance="one",job="monitoring-service"'
-CLIENTS = f'redis_connected_clients{{{OF},target="cache"}}'
-REQUESTS = 'http_requests_total{job="services",instance="a:1",service="web",status_code="200"}'
-# When there are too many clients: from which value on, how many of them, how many clients.
-PEAKS = ((300, 30, 150), (700, 60, 250), (1100, 14, 150), (1700, 100, 180))
-GAP = range(1300, 1420)
-
-
-def clients(number: int) -> float | None:
-    if number in GAP:
-        return None
-    return next((v for first, n, v in PEAKS if first <= number < first + n), 50)
-
-
-def past(since: int) -> Past:
-    """The last three hours before a minute."""
-    series: Mapping[str, list[float | None]] = {
-        'up{job="prometheus"}': [None if n in GAP else 1 for n in range(COUNT)],
-        CLIENTS: [clients(n) for n in range(COUNT)],
-        # Twenty a second for a quarter of an hour.
-        REQUESTS: [float(n + 100 * min(max(0, n - 600), 180)) for n in range(COUNT)],
-    }
-    return Past(since, STEP, dict(series))
 
 
 @pytest.fixture(scope="module")
 def history() -> Past:
-    return past(int(time.time()) // 60 * 60 - COUNT * STEP)
+    return peaks(int(time.time()) // 60 * 60 - COUNT * STEP)
 
 
 @pytest.fixture(scope="module")
