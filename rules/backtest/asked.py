@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -217,10 +218,7 @@ def _secret(path: Path, mistakes: list[str]) -> str | None:
         return None
     if ":" not in text:
         return f"Bearer {text}"
-    from aiohttp import BasicAuth
-
-    user, _, password = text.partition(":")
-    return BasicAuth(user, password, encoding="utf-8").encode()
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
 
 
 def _unwritable(outputs: Iterable[Path]) -> Iterable[str]:

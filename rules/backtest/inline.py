@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from model.durations import prometheus
 from model.promql import Expr, Match, OverRange, Recorded, Recording, earlier, quoted
-from model.promql.base import SETS
+from model.promql.base import ATOM, SETS
 
 # How often a recording rule is evaluated.
 Interval = Callable[[Recording], timedelta]
@@ -30,11 +30,14 @@ class CannotInlineError(Exception):
 class Inlined(Expr):
     """What a recording rule would have recorded, of its series with some labels."""
 
-    precedence: ClassVar[int] = SETS
     inner: Expr
     constant: tuple[tuple[str, str], ...]
     chosen: tuple[tuple[str, str], ...]
     known_labels: frozenset[str]
+
+    @property
+    def precedence(self) -> int:  # type: ignore[override]
+        return SETS if self.chosen else ATOM
 
     @cached_property
     def labels(self) -> frozenset[str]:

@@ -105,7 +105,7 @@ def _missing(real: int, false: int) -> str | None:
             "how far is too far"
         )
     if real:
-        return f"none: all {real} that were judged are real, so that there is nothing to spare"
+        return "none: nothing that was judged was false, so that there is nothing to spare"
     return (
         "none: nobody has judged what fired; acknowledge what is real, mark false positives, and "
         "ask again with --ledger"

@@ -78,8 +78,11 @@ async def scene(history: Past, prometheus: Prometheus, tmp_path: Path) -> AsyncI
         yield Scene(history, prometheus, served, token)
 
 
-ACKNOWLEDGED = {"acknowledged_at": datetime(2026, 1, 1, tzinfo=UTC), "acknowledged_by": "me"}
-WRONG = {"false_positive": True}
+ACKNOWLEDGED: dict[str, Any] = {
+    "acknowledged_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "acknowledged_by": "me",
+}
+WRONG: dict[str, Any] = {"false_positive": True}
 
 
 async def test_a_token_that_the_ledger_refuses_is_told_with_what_to_do(scene: Scene) -> None:
@@ -95,7 +98,7 @@ async def test_real_alerts_that_are_missed_and_false_ones_that_are_spared_are_to
     scene: Scene, tmp_path: Path
 ) -> None:
     # One that was acknowledged and turned out to be false is false.
-    await scene.judged(1, *FALSE[:2], **WRONG, **ACKNOWLEDGED)
+    await scene.judged(1, *FALSE[:2], **(WRONG | ACKNOWLEDGED))
     await scene.judged(2, *REAL[:2], **ACKNOWLEDGED)
     await scene.judged(3, *ALSO_FALSE[:2], **WRONG)
     await scene.judged(4, *ALSO_REAL[:2], **ACKNOWLEDGED)
