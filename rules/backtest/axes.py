@@ -32,6 +32,7 @@ _STEPS = tuple(
         10080,
         20160,
         43200,
+        86400,
     )
 )
 _DAY = timedelta(days=1)

@@ -193,16 +193,20 @@ class _Drawing:
         judged = variant.judged(firing)
         told = "" if variant.told is None else f", {judged.value}"
         text = f"{shown_labels(firing.labels)}: {self._span(firing.span)}, {lasted}{told}"
-        return Place(left, text, max(right - left, _NARROWEST), _KINDS[judged])
+        kind = "fires" if variant.told is None else _KINDS[judged]
+        return Place(left, text, max(right - left, _NARROWEST), kind)
 
     def _entries(self) -> Iterator[tuple[str, str]]:
+        # What all lines have in common tells none from another.
+        common = set.intersection(*map(set, self._lines)) if len(self._lines) > 1 else set()
         for number, labels in enumerate(list(self._lines)[:_NAMED] if self._axis else ()):
-            yield f"l{number}", shown_labels(labels) if labels else "value"
+            told = [one for one in labels if one not in common]
+            yield f"l{number}", shown_labels(told) if told else "value"
         rest = len(self._outcome.drawn.lines) - _NAMED if self._outcome.drawn else 0
         if rest > 0 and self._axis:
             yield "rest", f"{rest} more"
         if self._outcome.today.told is None:
-            yield "unjudged", "fires"
+            yield "fires", "fires"
         else:
             yield from ((kind, f"fires: {judged.value}") for judged, kind in _KINDS.items())
         yield "gap", "unknown"

@@ -8,15 +8,17 @@ from datetime import timedelta
 
 from model.durations import prometheus
 from rules.backtest.asked import Settings
+from rules.backtest.axes import figure
 from rules.backtest.clock import Firing, Grid
-from rules.backtest.condition import limits
+from rules.backtest.condition import thresholds
 from rules.backtest.differences import differences
 from rules.backtest.ledger import Judgement
 from rules.backtest.outcome import Outcome, Variant
 from rules.backtest.replay import Span
+from rules.dashboards.units import unit
 
 _WIDTH = 100
-_FIRST, _COLUMN = 24, 14
+_FIRST = 24
 _MOST = 20
 _MINUTE = "%Y-%m-%d %H:%M"
 _SECOND = "%Y-%m-%d %H:%M:%S"
@@ -34,10 +36,13 @@ def report(outcome: Outcome) -> str:
 
 def shown_thresholds(outcome: Outcome, settings: Settings) -> str:
     """A variant's thresholds with their comparisons."""
-    shown = [
-        f"{comparison.value} {settings.thresholds[limit]:f}"
-        for comparison, limit in limits(outcome.asked.alert.expr)
-    ]
+    compared = thresholds(outcome.asked.alert.expr)
+    shown = []
+    for one in dict.fromkeys((each.comparison, each.threshold) for each in compared):
+        number = settings.thresholds[one[1]]
+        people = figure(float(number), unit(compared[0].inner))
+        also = f" ({people})" if people != f"{number:f}" else ""
+        shown.append(f"{one[0].value} {number:f}{also}")
     return ", ".join(shown) or "none"
 
 
@@ -109,9 +114,10 @@ def _table(outcome: Outcome) -> Iterator[str]:
         (Judgement.UNKNOWN, "not judged, seen"),
     ):
         rows.append((title, lambda one, judgement=judgement: _seen(one, judgement)))  # type: ignore[misc]
-    yield _row("", [one.name for one in outcome.variants])
-    for title, cell in rows:
-        yield _row(title, [cell(one) for one in outcome.variants])
+    columns = [[one.name, *(cell(one) for _, cell in rows)] for one in outcome.variants]
+    wide = [max(map(len, cells)) + 3 for cells in columns]
+    for title, *cells in zip(["", *(title for title, _ in rows)], *columns, strict=True):
+        yield _row(title, [f"{text:<{width}}" for text, width in zip(cells, wide, strict=True)])
 
 
 def _seen(variant: Variant, judgement: Judgement) -> str:
@@ -184,7 +190,7 @@ def _moment(grid: Grid, span: Span) -> str:
 
 
 def _row(title: str, cells: Sequence[str]) -> str:
-    return f"  {title:<{_FIRST}}{''.join(f'{cell:<{_COLUMN}}' for cell in cells)}".rstrip()
+    return f"  {title:<{_FIRST}}{''.join(cells)}".rstrip()
 
 
 def _wrapped(text: str, mark: str = "") -> list[str]:
