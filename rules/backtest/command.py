@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+import click
 
 from model.platform import Platform
 from rules.backtest.asked import Given, read
@@ -26,9 +29,12 @@ def run(given: Given, platform: Platform, *, svg: Path | None, json: Path | None
     """Make a backtest, write its files, answer its text. Raises AskedError and BacktestError."""
     asked = read(given, platform)
     try:
-        outcome = asyncio.run(backtest(asked, platform, datetime.now(UTC), picture=svg is not None))
+        now = datetime.now(UTC)
+        outcome = asyncio.run(backtest(asked, platform, now, _progress, picture=svg is not None))
     except (PrometheusError, LedgerError, CannotInlineError) as error:
         raise BacktestError(str(error)) from None
+    finally:
+        _show("")
     files = {}
     if svg is not None:
         files[svg] = picture(outcome)
@@ -40,3 +46,13 @@ def run(given: Given, platform: Platform, *, svg: Path | None, json: Path | None
         raise BacktestError(f"nothing was written: {error}") from None
     written = "".join(f"\nwrote {path}" for path in files)
     return f"{report(outcome)}{written}"
+
+
+def _progress(at: datetime) -> None:
+    """A line that says which time is being asked about, where somebody is looking."""
+    _show(f"  asking about {at:%Y-%m-%d %H:%M}")
+
+
+def _show(text: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{text:<40}\r", nl=False, err=True)

@@ -19,7 +19,7 @@ from rules.backtest.history import History, common, united
 from rules.backtest.judged import about, known, seen
 from rules.backtest.ledger import Episode
 from rules.backtest.outcome import Outcome, Variant
-from rules.backtest.prometheus import Labels, Prometheus, PrometheusError, connected
+from rules.backtest.prometheus import Labels, Progress, Prometheus, PrometheusError, connected
 from rules.backtest.recorded import readable
 from rules.backtest.replay import Span, ticks
 from rules.backtest.values import drawn, judged
@@ -63,7 +63,9 @@ class _Replay:
         return Variant(name, settings, firings, told), active
 
 
-async def backtest(asked: Asked, platform: Platform, now: datetime, *, picture: bool) -> Outcome:
+async def backtest(
+    asked: Asked, platform: Platform, now: datetime, progress: Progress, *, picture: bool
+) -> Outcome:
     """Replay an alert. Raises PrometheusError, LedgerError and CannotInlineError."""
     grid = Grid(group_interval(asked.alert.group, platform))
     end = int(now.timestamp() // grid.interval.total_seconds()) + 1
@@ -73,7 +75,7 @@ async def backtest(asked: Asked, platform: Platform, now: datetime, *, picture: 
     lead = max(ticks(one.for_ + one.keep_firing_for, grid.interval) for one in settings) + 1
     asked_of = Span(window.first - lead, window.end)
     async with connected(asked.prometheus) as session:
-        server = Prometheus(session, asked.prometheus.url)
+        server = Prometheus(session, asked.prometheus.url, progress)
         history = History(server, grid, asked_of)
         notes: list[str] = []
         expr = await readable(asked.alert.expr, platform, history, notes)

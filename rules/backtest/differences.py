@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from rules.backtest.clock import Clock, Firing
 from rules.backtest.ledger import Judgement
 from rules.backtest.outcome import Outcome, Variant
+from rules.backtest.prometheus import Labels
+from rules.backtest.replay import Span
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,24 @@ _ORDER = (Judgement.REAL, Judgement.FALSE, Judgement.UNKNOWN)
 def differences(outcome: Outcome, other: Variant) -> Differences:
     """How a variant differs from today's."""
     today = outcome.today
-    lost = [Lost(one, today.judged(one)) for one in today.firings if not _meets(one, other.firings)]
+    theirs, todays = _by_labels(other.firings), _by_labels(today.firings)
+    lost = [Lost(one, today.judged(one)) for one in today.firings if not _meets(one, theirs)]
     return Differences(
         lost=sorted(lost, key=lambda one: _ORDER.index(one.judgement)),
-        new=[one for one in other.firings if not _meets(one, today.firings)],
+        new=[one for one in other.firings if not _meets(one, todays)],
         later=_later(outcome.clock, today, other),
     )
 
 
-def _meets(firing: Firing, others: Sequence[Firing]) -> bool:
-    return any(one.labels == firing.labels and one.span.cut(firing.span) for one in others)
+def _by_labels(firings: Iterable[Firing]) -> dict[Labels, list[Span]]:
+    found: dict[Labels, list[Span]] = {}
+    for one in firings:
+        found.setdefault(one.labels, []).append(one.span)
+    return found
+
+
+def _meets(firing: Firing, others: Mapping[Labels, Sequence[Span]]) -> bool:
+    return any(firing.span.cut(one) for one in others.get(firing.labels, ()))
 
 
 def _later(clock: Clock, today: Variant, other: Variant) -> timedelta:

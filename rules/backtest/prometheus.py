@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -20,13 +21,15 @@ from rules.backtest.clock import Grid
 from rules.backtest.replay import Span
 
 Labels = tuple[tuple[str, str], ...]
+Progress = Callable[[datetime], None]
 
 # Prometheus' limit is 11,000.
 MOST_STEPS = 10_000
 # A piece that Prometheus cannot answer at this length is not to be answered at all.
 _FEWEST_STEPS = 50
-# Prometheus' own deadline of a query is 2 minutes.
-_SECONDS = aiohttp.ClientTimeout(total=150, sock_connect=5)
+# Prometheus ends a query at its deadline and says so; by default that is 2 minutes.
+_DEADLINE = 60
+_SECONDS = aiohttp.ClientTimeout(total=_DEADLINE + 10, sock_connect=5)
 _LARGEST = 256 * 2**20
 _ATTEMPTS = 3
 _PAUSE = 0.5
@@ -50,10 +53,14 @@ class Series:
 
 @dataclass
 class Prometheus:
-    """A Prometheus, and how much it can answer at once. `warnings` are what it said besides."""
+    """A Prometheus, and how much it can answer at once.
+
+    `progress` is told the time of each piece that is asked for; `warnings` are what it has said.
+    """
 
     session: aiohttp.ClientSession
     url: str
+    progress: Progress
     warnings: list[str] = field(default_factory=list)
     _steps: int = MOST_STEPS
 
@@ -68,10 +75,11 @@ class Prometheus:
         while first < window.end:
             end = min(window.end, first + max(1, self._steps // each) * stride)
             piece = Span(first, end)
+            self.progress(grid.time(first))
             try:
                 found = await self._piece(query, grid, piece, stride)
             except _TooMuchError as error:
-                fewer = self._steps // 2
+                fewer = self._steps // 4
                 if fewer < _FEWEST_STEPS:
                     raise PrometheusError(
                         f"{self.url} cannot calculate {_FEWEST_STEPS} evaluations of "
@@ -88,6 +96,7 @@ class Prometheus:
             "start": f"{grid.unix(piece.first):.3f}",
             "end": f"{grid.unix(piece.end - 1):.3f}",
             "step": f"{grid.unix(stride):.3f}",
+            "timeout": f"{_DEADLINE}s",
         }
         answer = await self._answer(asked)
         try:

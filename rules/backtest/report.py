@@ -154,7 +154,8 @@ def _listed(outcome: Outcome, title: str, firings: Sequence[Firing]) -> Iterator
         start = f"{before}{outcome.clock.grid.time(one.span.first):{_SECOND}}"
         lasted = length(outcome.lasted(one))
         goes_on = " and on" if one.goes_on else ""
-        yield f"  {start}  {lasted + goes_on:<10} {shown_labels(one.labels)}"
+        labels = shown_labels(one.labels) if one.labels else ""
+        yield f"  {start}  {lasted + goes_on:<10} {labels}".rstrip()
     if len(firings) > _MOST:
         yield f"  and {len(firings) - _MOST} more"
 
