@@ -17,6 +17,7 @@ from typing import Any, cast
 from model.durations import prometheus
 from model.promql import Expr, Match, OverRange, Recorded, Recording, earlier, quoted
 from model.promql.base import ATOM, SETS
+from model.promql.ranges import called
 
 # How often a recording rule is evaluated.
 Interval = Callable[[Recording], timedelta]
@@ -71,11 +72,7 @@ class Subquery(Expr):
 
     def __str__(self) -> str:
         series = f"({self.inner})[{prometheus(self.length)}:{prometheus(self.step)}]"
-        if self.parameter is None:
-            return f"{self.function}({series})"
-        if self.function == "quantile_over_time":
-            return f"{self.function}({self.parameter:f}, {series})"
-        return f"{self.function}({series}, {self.parameter:f})"
+        return called(self.function, series, self.parameter)
 
 
 def recorded_in(expr: Expr) -> list[Recorded]:
