@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,17 +29,20 @@ class History:
     window: Span
     first: dict[str, int | None] = field(default_factory=dict)
 
-    async def active(self, text: str) -> dict[Labels, list[Span]]:
-        """At which ticks a condition has which results. Raises PrometheusError."""
-        found: dict[Labels, list[Span]] = {}
+    async def active(
+        self, text: str, tests: Sequence[Callable[[float], bool]]
+    ) -> list[dict[Labels, list[Span]]]:
+        """For each test, at which ticks a condition has which results that pass it.
+
+        Raises PrometheusError.
+        """
+        found: list[dict[Labels, list[Span]]] = [{} for _ in tests]
         async for _, series in self.prometheus.range(text, self.grid, self.window):
             for one in series:
-                known = found.setdefault(one.labels, [])
-                for span in spans(sorted(one.values)):
-                    if known and known[-1].end == span.first:
-                        known[-1] = Span(known[-1].first, span.end)
-                    else:
-                        known.append(span)
+                for passed, held in zip(tests, found, strict=True):
+                    ticks_of = sorted(tick for tick, value in one.values.items() if passed(value))
+                    if ticks_of:
+                        _append(held.setdefault(one.labels, []), spans(ticks_of))
         return found
 
     async def since(self, selector: str) -> int | None:
@@ -110,6 +113,15 @@ class History:
                 # Its first sample is one of the five minutes before.
                 return max(self.window.first, min(series[0].values) - stride + 1)
         return None
+
+
+def _append(known: list[Span], more: Iterable[Span]) -> None:
+    """Add later spans; one that goes on where the last one ends is the same."""
+    for span in more:
+        if known and known[-1].end == span.first:
+            known[-1] = Span(known[-1].first, span.end)
+        else:
+            known.append(span)
 
 
 def united(found: Iterable[Span]) -> list[Span]:

@@ -79,13 +79,12 @@ class Prometheus:
             try:
                 found = await self._piece(query, grid, piece, stride)
             except _TooMuchError as error:
-                fewer = self._steps // 4
-                if fewer < _FEWEST_STEPS:
+                if self._steps == _FEWEST_STEPS:
                     raise PrometheusError(
                         f"{self.url} cannot calculate {_FEWEST_STEPS} evaluations of "
                         f"{query[:300]} at once: {error}"
                     ) from None
-                self._steps = fewer
+                self._steps = max(_FEWEST_STEPS, self._steps // 4)
                 continue
             yield piece, found
             first += -(-len(piece) // stride) * stride
