@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -221,9 +221,14 @@ def _secret(path: Path, mistakes: list[str]) -> str | None:
     return f"Basic {base64.b64encode(text.encode()).decode()}"
 
 
-def _unwritable(outputs: Iterable[Path]) -> Iterable[str]:
+def _unwritable(outputs: Sequence[Path]) -> Iterator[str]:
+    if len({path.absolute() for path in outputs}) < len(outputs):
+        yield "--svg and --json: write two files"
     for path in outputs:
-        if not path.absolute().parent.is_dir():
-            yield f"{path}: its directory does not exist"
-        elif path.is_dir():
-            yield f"{path}: is a directory"
+        try:
+            if not path.absolute().parent.is_dir():
+                yield f"{path}: its directory does not exist"
+            elif path.is_dir():
+                yield f"{path}: is a directory"
+        except OSError as error:
+            yield f"{path}: {error.strerror}"

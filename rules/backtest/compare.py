@@ -51,7 +51,7 @@ async def backtest(
         outcome = await _variants(replay)
         if picture:
             outcome = replace(outcome, drawn=await drawn(outcome, expr, platform, history))
-        notes += [f"Prometheus warns: {one[:300]}" for one in server.warnings]
+        notes += [f"Prometheus warns: {one}" for one in server.warnings]
     return replace(outcome, notes=tuple(notes))
 
 

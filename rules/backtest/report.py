@@ -14,6 +14,7 @@ from rules.backtest.condition import thresholds
 from rules.backtest.differences import differences
 from rules.backtest.ledger import Judgement
 from rules.backtest.outcome import Outcome, Variant
+from rules.backtest.plain import plain
 from rules.backtest.replay import Span
 from rules.dashboards.units import unit
 
@@ -48,7 +49,8 @@ def shown_thresholds(outcome: Outcome, settings: Settings) -> str:
 
 def shown_labels(labels: Iterable[tuple[str, str]]) -> str:
     """Labels as PromQL has them."""
-    return ", ".join(f'{name}="{value}"' for name, value in labels) or "without labels"
+    shown = (f'{plain(name)}="{plain(value)}"' for name, value in labels)
+    return ", ".join(shown) or "without labels"
 
 
 def length(length: timedelta) -> str:

@@ -59,6 +59,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (["ServiceDown", "--prometheus", "http://p:port"], "is no URL"),
         (["ServiceDown", "--prometheus", "http://p/?a=b"], "is no URL of a server"),
         (["ServiceDown", "--svg", "/"], "/: is a directory"),
+        (["ServiceDown", "--svg", "a" * 300], ": File name too long"),
+        (["ServiceDown", "--svg", "a", "--json", "./a"], "--svg and --json: write two files"),
         (["ServiceDown", "--prometheus-credentials", "/none"], "/none: No such file"),
     ],
 )  # fmt: skip

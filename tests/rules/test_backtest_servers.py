@@ -77,6 +77,7 @@ def matrix(*series: object) -> dict[str, object]:
         (200, matrix({"metric": {}, "values": [[1e400, "1"]]}), "not that of a Prometheus"),
         (200, "[" * 100_000, "answers 200: is it a Prometheus?"),
         (400, {"error": "parse error", "errorType": "bad_data"}, "refuses the query: parse error"),
+        (400, {"error": "\x1b[2Jgone"}, "refuses the query: \\x1b[2Jgone"),
         (503, {"error": "query timed out", "errorType": "timeout"}, "at once: query timed out"),
         (422, {"error": "query processing would load too many samples into memory"}, "at once: "),
     ],
