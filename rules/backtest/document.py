@@ -22,7 +22,9 @@ def document(outcome: Outcome) -> str:
         "condition": outcome.condition,
         "interval": outcome.clock.grid.interval.total_seconds(),
         **_span(outcome, outcome.window),
-        "known": [_span(outcome, one) for one in outcome.clock.known],
+        "known": [
+            _span(outcome, part) for one in outcome.clock.known if (part := one.cut(outcome.window))
+        ],
         "variants": [_variant(outcome, one) for one in outcome.variants],
         "suggestion": suggestion
         and {
