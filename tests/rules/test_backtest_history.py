@@ -163,3 +163,28 @@ def test_the_files_have_what_the_text_tells(prometheus: Prometheus, tmp_path: Pa
     assert len(found["known"]) == 2
     texts = [one.text for one in ET.fromstring(svg.read_text()).iter() if one.text]  # noqa: S314
     assert {"today > 100", "proposed > 160", "time, UTC", 'target="cache"'} <= {*texts}
+
+
+def test_raw_promql_is_replayed_as_a_whole_and_drawn_without_a_value(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    svg = tmp_path / "a.svg"
+    done = run("ManyDown", "--for", "2m", "--since", "1h", "--prometheus", prometheus.url,
+               "--svg", svg)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert row(done, "threshold") == ["none", "none"]
+    assert row(done, "for") == ["1m", "2m"]
+    texts = {one.text for one in ET.fromstring(svg.read_text()).iter()}  # noqa: S314
+    assert {"today", "proposed", "fires"} <= texts
+
+
+def test_what_always_fires_has_begun_before_goes_on_and_is_not_counted_in_gaps(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    document = tmp_path / "a.json"
+    done = run("Watchdog", "--since", "2h59m", "--prometheus", prometheus.url, "--json", document)
+    assert row(done, "fired") == ["1"]
+    (found,) = json.loads(document.read_text())["variants"][0]["firings"]
+    assert found["beganBefore"]
+    assert found["goesOn"]
+    assert found["seconds"] == (2 * 60 + 59) * 60 - len(GAP) * STEP
