@@ -120,7 +120,7 @@ def _sample(labels: Iterable[tuple[str, str]], value: str, at: float) -> str:
 class Compared:
     """The places of queries that do not answer as they are to, with both answers.
 
-    `empty` has the titles of panels that show nothing either way.
+    `empty` has the places of those that answer nothing either way.
     """
 
     unlike: Mapping[str, tuple[Sequence[Line], Sequence[Line]]]
@@ -133,7 +133,7 @@ async def compared(queries: Iterable[Asked], one: Api, three: Api, at: float) ->
     for query in queries:
         alone, together = await answered(one, query, at), await answered(three, query, at)
         if not alone and not together:
-            empty.add(query.title)
+            empty.add(query.place)
         elif query.title not in NOT_COMPARED and _by_labels(together) != _by_labels(
             [line for shown in alone for line in _expected(query.title, shown)]
         ):
