@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock, patch
 import pytest
 import yaml
 from episodes import add_ended_episode, add_episode
-from operating import operate, operate_here, path
+from operating import ROOT, operate, operate_here, path
 from remembering import backfill
 from served_ledger import environment, ledger_of, served, with_ledger
 from serving import Served
@@ -152,6 +152,11 @@ def test_each_item_is_looked_at_or_left_to_a_person() -> None:
     items = {item.name for lists in LISTS.values() for list_ in lists.values() for item in list_}
     assert items - LOOKS.keys() == HANDS
     assert LOOKS.keys() <= items
+
+
+def test_each_list_has_its_target_of_make() -> None:
+    phony = (ROOT / "Makefile").read_text().split(".PHONY:")[1].split("help:")[0]
+    assert {f"checklist-{name}" for name in LISTS} <= set(phony.split())
 
 
 async def test_without_a_service_and_a_store_nothing_is_claimed_to_be_fine(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from episodes import add_ended_episode, add_episode
-from operating import Ended, environment, operate, operate_here, path
+from operating import ROOT, Ended, environment, operate, operate_here, path
 from serving import config_text
 from sqlalchemy import insert, select, update
 from stores import opened, sqlite
@@ -250,6 +253,29 @@ async def test_the_whole_life_is_in_the_audit_trail_with_the_machines_user(
     assert {line.actor for line in lines} == {getpass.getuser()}
     assert lines[0].actor_for == "me@example.com"
     assert lines[1].after == {"incident": 1, "cause": "a", "resolution": "b"}
+
+
+async def test_close_asks_for_cause_and_resolution_on_a_terminal(tmp_path: Path) -> None:
+    options = sqlite(tmp_path)
+    desk = Desk(tmp_path, options)
+    async with opened(options) as store:
+        await desk.done("new", await fired(store))
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "exporter", "incident", "close", "1"),
+            env={"PATH": path(), "PYTHONPATH": str(ROOT), **desk.variables},
+            cwd=tmp_path,
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        os.close(theirs)
+        os.write(ours, b"a disk\nanother one\n")
+        said, _ = await process.communicate()
+        os.close(ours)
+        async with store.read() as connection:
+            (row,) = await connection.execute(select(incidents))
+    assert process.returncode == 0, said
+    assert (row.cause, row.resolution) == ("a disk", "another one")
 
 
 async def test_a_post_mortem_is_overdue_after_48_hours(desk: Desk, options: StoreOptions) -> None:
