@@ -12,9 +12,9 @@ Via = Literal["api", "console", "slack", "pagerduty", "worker", "command"]
 class Actor:
     """Whoever is authenticated, never what a body claims; that is only `on_behalf_of`.
 
-    `name` is a token's subject, or the person whom the config knows by a Slack or PagerDuty user.
-    `via` is the channel; of a command, the name is that of the machine's user. `address` is where
-    the request came from, `request_id` names it in logs.
+    `name` is a token's subject, the person whom the config knows by a Slack or PagerDuty user, or
+    who runs a command on the machine.
+    `via` is the channel. `address` is where the request came from, `request_id` names it in logs.
     """
 
     name: str

@@ -207,13 +207,27 @@ replicas: Table = Table(
     Column("version", Text, nullable=False),
 )
 
-# Deliveries that must not count twice: PagerDuty repeats them, and signs no time.
+# Deliveries that must not count twice: PagerDuty repeats them, and signs no time. What we deliver
+# is claimed until a time first, and done when there is none any more: whoever claims it may die.
 deliveries: Table = Table(
     "deliveries",
     metadata,
     Column("source", String(16), primary_key=True),
     Column("event_id", String(128), primary_key=True),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("claimed_until", UtcDateTime),
+)
+
+# What is refused although it is signed and has not expired: one session of the console by its id
+# (`kind` session), or all tokens and sessions of a person that were issued until `at` (person).
+# From `until` on none of them can be valid anyway.
+revocations: Table = Table(
+    "revocations",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
 )
 
 # By which group of which receiver an alert was last notified. `dedup_key` is the group key's hash:
