@@ -17,7 +17,7 @@ from episodes import add_ended_episode, add_episode
 from operating import ROOT, operate, operate_here, path
 from remembering import backfill
 from served_ledger import environment, ledger_of, served, with_ledger
-from serving import Served
+from serving import SERVICE_DOWN, Served
 from sqlalchemy import insert, update
 from standins import failure, until
 from stores import opened, sqlite
@@ -39,9 +39,7 @@ from programs import Prometheus, free_port
 
 NOW = datetime.now(UTC)
 ME = Actor("me", "command")
-ALERTS = """alerts=(
-        Alert(name="ServiceDown", group="services", expr=observed(metrics.PROBE_SUCCESS) < "0.5",
-              for_=seconds(10), severity="critical", summary="it is down", description="It is."),
+ALERTS = f"""alerts=({SERVICE_DOWN}
         Alert(name="NeverYet", group="services", expr=observed(metrics.PROBE_SUCCESS) < "0.1",
               for_=seconds(10), severity="critical", summary="it is down", description="It is."),
     ),"""
