@@ -269,6 +269,17 @@ async def test_close_asks_for_cause_and_resolution_on_a_terminal(tmp_path: Path)
     assert (row.cause, row.resolution) == ("a disk", "another one")
 
 
+async def test_a_kind_that_only_a_newer_version_knows_is_shown_as_it_is(tmp_path: Path) -> None:
+    options = sqlite(tmp_path)
+    desk = Desk(tmp_path, options)
+    async with opened(options) as store:
+        await desk.done("new", await fired(store))
+        async with store.begin() as connection:
+            await connection.execute(update(incidents).values(kind="flood"))
+        assert "| kind | flood |" in await desk.done("show", "1")
+        assert "| 1 | P0 |" in await desk.done("list")
+
+
 async def test_a_post_mortem_is_overdue_after_48_hours(desk: Desk, options: StoreOptions) -> None:
     async with opened(options) as store:
         await desk.done("new", await fired(store))
