@@ -32,10 +32,11 @@ class Api:
         self._prometheus = prometheus
         self._alertmanager = alertmanager
 
-    async def instant(self, query: str) -> list[dict[str, Any]]:
-        """The result of an instant query."""
+    async def instant(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The result of an instant query, now or at a unix time."""
         url = f"{self._prometheus}/api/v1/query"
-        async with self._session.get(url, params={"query": query}) as response:
+        params = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
+        async with self._session.get(url, params=params) as response:
             response.raise_for_status()
             result: list[dict[str, Any]] = (await response.json())["data"]["result"]
             return result

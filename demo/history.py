@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -118,10 +118,19 @@ def write(data: Path, exporter: str, addresses: Mapping[str, str]) -> None:
     MissingProgramError, or ServerError with promtool's complaint.
     """
     now = time.time()
+    write_samples(
+        data, (line for series in _series(exporter, addresses) for line in series.lines(now))
+    )
+
+
+def write_samples(data: Path, lines: Iterable[str]) -> None:
+    """Write samples, each a line of OpenMetrics with its time, into a TSDB's directory.
+
+    Raises MissingProgramError, or ServerError with promtool's complaint.
+    """
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", suffix=".om", encoding="utf-8") as file:
-        for series in _series(exporter, addresses):
-            file.writelines(series.lines(now))
+        file.writelines(lines)
         file.write("# EOF\n")
         file.flush()
         create = ("tsdb", "create-blocks-from", "openmetrics", "--quiet", _BLOCK)

@@ -1,6 +1,7 @@
-"""`make pictures`: the console's pages, as they are while the demo runs, for the documents.
+"""`make pictures`: the console's pages and what the demo prints, as they are, for the documents.
 
-A demo has no yesterday: the day of each target is made up before the pages are drawn.
+A demo has no yesterday: the day of each target is made up before the pages are drawn, which the
+documents say beside the pictures.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 import jwt
 
+from demo.printed import page_of, printed
 from demo.stack import ROOT, Stack, StackError, running
 from programs import MissingProgramError, ServerError, find
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Locator, Page
 
 DIRECTORY: Final = ROOT / "docs/pictures"
+# Before it stand addresses that the next demo has no more.
+_STORY: Final = "\x1b[1mWatching"
 _BROKEN: Final = "payment-service"
 _NOTE: Final = "Connections are refused since the last deployment: rolling back."
 _PATIENCE: Final = 90.0
@@ -62,14 +66,24 @@ async def _pictures(output: Path) -> None:
 
     chromium = find("chromium")
     output.mkdir(parents=True, exist_ok=True)
-    async with running(ledger="postgresql") as stack, async_playwright() as playwright:
-        targets = ",".join(target.name for target in stack.platform.targets)
-        await asyncio.to_thread(_make_up_a_day, stack, targets)
+    # Before Chromium takes the processor from it.
+    text = await asyncio.to_thread(printed, ("-m", "demo"))
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
         try:
-            await _take_all(stack, browser, output)
+            await _take_printed(browser, text[text.index(_STORY) :], output / "demo.png")
+            async with running(ledger="postgresql") as stack:
+                targets = ",".join(target.name for target in stack.platform.targets)
+                await asyncio.to_thread(_make_up_a_day, stack, targets)
+                await _take_all(stack, browser, output)
         finally:
             await browser.close()
+
+
+async def _take_printed(browser: Browser, text: str, path: Path) -> None:
+    page = await browser.new_page()
+    await page.set_content(page_of("make demo", f"…\n\n{text.rstrip()}"))
+    await _take(page.locator("body"), path)
 
 
 def _make_up_a_day(stack: Stack, targets: str) -> None:
@@ -129,9 +143,9 @@ def _token(stack: Stack) -> str:
     return jwt.encode(claims, secret, "HS256")
 
 
-async def _take(page: Page, path: Path) -> None:
+async def _take(shown: Page | Locator, path: Path) -> None:
     started = time.monotonic()
-    await page.screenshot(path=path)
+    await shown.screenshot(path=path)
     size = path.stat().st_size // 1024
     click.echo(f"  {path.name}  {size} kB, {time.monotonic() - started:.1f} s")
 

@@ -98,6 +98,7 @@ class Stack:
     def addresses(self) -> Mapping[str, str]:
         """What a person may open, by what it is."""
         return {
+            "console": f"{self.exporter_url}/",
             "exporter": f"{self.exporter_url}/health",
             "metrics": f"{self.exporter_url}/metrics",
             "Prometheus": f"{self.prometheus.url}/alerts",

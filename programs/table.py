@@ -49,7 +49,7 @@ def _tested_with(
     least: int = 0,
     in_tests: bool = True,
 ) -> Program:
-    """A program that people type, or put in front of the service."""
+    """A program that people type, put in front of the service, or judge its files by."""
     packages = (package or name,)
     return Program(
         name,

@@ -123,6 +123,16 @@ def test_the_first_line_says_whether_somebody_takes_care(
     assert verdict([], open_).text == f"Everything works: 0 up; {told}"
 
 
+async def test_an_exporter_that_is_cut_off_says_that_it_does_not_know(tmp_path: Path) -> None:
+    async with console(tmp_path, sqlite(tmp_path)) as served:
+        await served.log_in()
+        assert "cut off" not in await served.page()
+        served.service.connectivity.isolated_since = ago(minutes=2).timestamp()
+        said = (await served.page()).partition("This exporter is cut off from the network</b>")[2]
+        assert re.match(r" since <time [^>]+>(\d+ \w+ )?\d\d:\d\d", said)
+        assert "may well be up" in said
+
+
 async def test_what_is_broken_comes_first_with_since_when_and_who_has_it(served: Console) -> None:
     first = alert(1, ago(minutes=9), service="payment-service")
     taken: dict[str, Any] = {

@@ -19,8 +19,10 @@ import pytest
 import pytest_asyncio
 import yaml
 from asked import NEVER, NOT_ALWAYS, Asked, Line, answered, asked, has_data, on_panel
+from replicated import ONE, THREE, compared, dumped, observed_by
 
 from demo.acknowledgement import acknowledge
+from demo.api import Api
 from demo.scenario import Event, break_and_repair, one_failed_probe
 from demo.stack import ROOT, Stack, running
 from programs import find
@@ -266,6 +268,23 @@ async def test_the_ledger_has_each_alert_from_its_start_to_its_end(stack: Stack)
                 await asyncio.sleep(0.5)
             assert found[1] < found[2]
         assert ledger.execute("SELECT * FROM alerts WHERE name = 'Watchdog'").fetchall() == []
+
+
+async def test_every_panel_reads_the_same_with_one_exporter_and_with_three(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """What has been scraped is put into two Prometheus anew: as it was, and of three exporters."""
+    until = time.time()
+    samples = await asyncio.to_thread(dumped, stack.prometheus.data, until)
+    async with aiohttp.ClientSession() as session:
+        with (
+            observed_by(tmp_path / "one", samples, ONE) as one,
+            observed_by(tmp_path / "three", samples, THREE) as three,
+        ):
+            of_one, of_three = (Api(session, "", server.url, "") for server in (one, three))
+            found = await compared(asked(stack.platform), of_one, of_three, until)
+    assert found.unlike == {}
+    assert found.empty <= {*NEVER, *NOT_ALWAYS}
 
 
 async def test_the_messages_carry_what_a_person_needs(stack: Stack) -> None:

@@ -28,6 +28,7 @@ import pytest_asyncio
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from asked import LATER, asked, filled
 from chatting import signed_by_slack
 
 from demo.api import unix
@@ -35,6 +36,7 @@ from demo.chaos.balancer import balancing
 from demo.hurry import MINUTE, SLACK_USER
 from demo.sinks import Receipt
 from demo.stack import ROOT, LedgerStore, Stack, running
+from programs import find
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -136,11 +138,11 @@ async def until(holds: Callable[[], Awaitable[object]], seconds: float = DEADLIN
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test with both stores, but those that stop it: a file cannot be stopped.
+    """Each test with both stores, but some with Postgres alone.
 
-    Postgres comes first in both lists, since pytest keeps together what has one place in them.
+    That comes first in both lists, since pytest keeps together what has one place in them.
     """
-    stores = ["postgresql"] if metafunc.function in STOPPING else ["postgresql", "sqlite"]
+    stores = ["postgresql"] if metafunc.function in WITH_POSTGRES else ["postgresql", "sqlite"]
     metafunc.parametrize("scene", stores, indirect=True, scope="module")
 
 
@@ -323,6 +325,23 @@ async def test_the_end_is_in_the_history_and_in_the_statistics(scene: Scene) -> 
     assert scene.stack.sinks.refusals == ()
 
 
+async def test_what_was_false_is_marked_and_a_backup_is_made(scene: Scene, tmp_path: Path) -> None:
+    marked = await scene.curl(
+        'curl --silent -X POST -H "Authorization: Bearer $TOKEN" '
+        f'"https://{HOST}/api/alerts/{scene.ids[SEEN]}/false-positive"'
+    )
+    assert marked["falsePositive"] is True
+    path = f"{find('postgres').parent}:{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "backup", "--directory", str(tmp_path)),
+        env={"PATH": path, "DATABASE_URL": scene.stack.postgres.dsn()},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert (process.returncode, b"done: " in said) == (0, True), said
+
+
 async def test_without_its_store_the_exporter_goes_on_and_a_new_alert_reaches_the_team_lead(
     scene: Scene,
 ) -> None:
@@ -398,7 +417,26 @@ async def test_everything_is_caught_up_with_once_the_store_is_back(scene: Scene)
     assert [one["status"] for one in history if one["service"] == LATE] == ["resolved"]
 
 
-STOPPING = {
+async def test_the_dashboards_show_what_people_did_and_that_there_is_a_backup(
+    scene: Scene,
+) -> None:
+    queries = [one for one in asked(scene.stack.platform) if one.title in LATER]
+    assert {one.title for one in queries} == LATER
+
+    async def shown() -> bool:
+        # Somebody looks keys up, as nobody else does.
+        command = (find("redis-cli"), "-u", scene.stack.redis.url, "-r", "200", "GET", "ticket")
+        asks = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+        assert await asks.wait() == 0
+        return await filled(scene.stack.api, queries) == LATER
+
+    await until(shown)
+
+
+# With Postgres alone: a file cannot be stopped, and dashboards show the same of both.
+WITH_POSTGRES = {
+    test_what_was_false_is_marked_and_a_backup_is_made,
+    test_the_dashboards_show_what_people_did_and_that_there_is_a_backup,
     test_without_its_store_the_exporter_goes_on_and_a_new_alert_reaches_the_team_lead,
     test_everything_is_caught_up_with_once_the_store_is_back,
 }

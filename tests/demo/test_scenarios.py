@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from asked import LATER, NEVER, NOT_ALWAYS, NOWHERE, asked, filled
 
+from demo.hurry import GATEWAY
 from demo.scenarios.play import LackingError, play, states
 from demo.scenarios.scenario import Scenario, Stage
 from demo.scenarios.table import SCENARIOS
@@ -61,8 +63,14 @@ async def test_this_machine_lacks_nothing_that_a_scenario_needs() -> None:
         pytest.skip("; ".join(lacking))
 
 
+@pytest.fixture(scope="module")
+def shown() -> set[str]:
+    """The titles of the panels that have shown something while alerts were firing."""
+    return set()
+
+
 @pytest.mark.parametrize("stage", list(Stage), ids=lambda stage: stage.name.lower())
-async def test_every_alert_of_a_stage_fires(stack: Stack, stage: Stage) -> None:
+async def test_every_alert_of_a_stage_fires(stack: Stack, stage: Stage, shown: set[str]) -> None:
     """What is true of a stage is made true at once, so that they wait side by side."""
     scenarios = [one for one in PLAYED if one.stage is stage]
     async with AsyncExitStack() as made:
@@ -70,6 +78,14 @@ async def test_every_alert_of_a_stage_fires(stack: Stack, stage: Stage) -> None:
             await made.enter_async_context(scenario.means(stack))
         await wait(stack, scenarios, fires=True)
         await wait_told(stack, scenarios)
+        queries = [*asked(stack.platform), *asked(stack.platform, service=GATEWAY)]
+        shown |= await filled(stack.api, queries)
+
+
+async def test_panels_that_are_empty_on_a_quiet_day_have_shown_what_they_are_for(
+    shown: set[str],
+) -> None:
+    assert {*NEVER, *NOT_ALWAYS} - shown == LATER | NOWHERE.keys()
 
 
 async def test_every_alert_is_over_when_its_condition_is(stack: Stack) -> None:

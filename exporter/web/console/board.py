@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -21,7 +22,6 @@ from exporter.web.console.page import Page, Visit, page, patiently
 from exporter.web.console.query import read
 from exporter.web.console.targets import Target
 from exporter.web.slices import sliced
-from exporter.web.states import isolation
 
 if TYPE_CHECKING:
     from exporter.ledger.lists import Group, Listed
@@ -120,11 +120,15 @@ async def show(visit: Visit) -> Page:
             "targets": watched.with_strips(shown.targets, strips),
             "query": query,
             "alerts": alerts,
-            "isolated": isolation(service.connectivity.isolated_since).get("isolated"),
+            "isolated_since": _moment(service.connectivity.isolated_since),
         },
         live="board_live.html",
         here="/",
     )
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 async def _alerts(visit: Visit, broken: Sequence[Target]) -> OpenAlerts | None:
