@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -20,11 +21,13 @@ from sqlalchemy import (
     Connection,
     DefaultClause,
     Index,
+    Insert,
     MetaData,
     Select,
     Subquery,
     Table,
     TableClause,
+    Tuple,
     delete,
     func,
     insert,
@@ -48,6 +51,8 @@ from exporter.ledger.store import Session
 # What a batch locks is locked for some 50 ms, and what it writes is flushed at once.
 BATCH = 1000
 _YEAR_MONTH = r"_archive_\d{4}_(0[1-9]|1[0-2])"
+# Of an INSERT the library forgets how many rows it was, unless it is asked.
+_COUNTED: Mapping[str, Any] = MappingProxyType({"preserve_rowcount": True})
 # Names of one type in different words.
 _STRINGS = frozenset({"text", "character varying", "character"})
 
@@ -275,22 +280,50 @@ def _unknown_columns(connection: Connection, of: Table) -> list[Column[Any]]:
 async def _move(
     session: Session, what: Archiving, due: tuple[ColumnElement[bool], ...], into: TableClause
 ) -> int:
-    key = tuple_(*what.of.primary_key.columns)
-    oldest = (
-        select(*what.of.primary_key.columns)
-        .where(*due)
-        .order_by(what.at)
-        .limit(what.batch)
-        .with_for_update(skip_locked=True)
-    )
+    """Move a batch within the database: what is moved never comes here, nor do its keys."""
     async with session.begin() as connection:
-        keys = [tuple(row) for row in await connection.execute(oldest)]
-        if keys:
-            columns: list[ColumnClause[Any]] = [named(column.name) for column in into.columns]
-            rows = select(*columns).select_from(what.of)
-            chosen = key.in_(keys)
-            await connection.execute(
-                insert(into).from_select(list(into.columns.keys()), rows.where(chosen))
-            )
-            await connection.execute(delete(what.of).where(chosen))
-    return len(keys)
+        if connection.dialect.name == "postgresql":
+            moved = await connection.execute(_in_one(what, due, into), execution_options=_COUNTED)
+        else:
+            moved = await connection.execute(_copied(what, due, into), execution_options=_COUNTED)
+            # The same rows: nobody else writes to SQLite meanwhile.
+            await connection.execute(delete(what.of).where(_key(what).in_(_oldest(what, due))))
+    return moved.rowcount
+
+
+def _in_one(what: Archiving, due: tuple[ColumnElement[bool], ...], into: TableClause) -> Insert:
+    """Postgres' statement: it locks, removes and keeps the same rows."""
+    keys = _oldest(what, due).with_for_update(skip_locked=True).cte("due")
+    same = (column == keys.c[_alias(column)] for column in what.of.primary_key.columns)
+    columns: list[ColumnClause[Any]] = [named(column.name) for column in into.columns]
+    gone = delete(what.of).where(*same).returning(*columns).cte("gone")
+    return (
+        insert(into)
+        .from_select([column.name for column in into.columns], select(*gone.c))
+        .add_cte(keys, gone)
+    )
+
+
+def _copied(what: Archiving, due: tuple[ColumnElement[bool], ...], into: TableClause) -> Insert:
+    columns: list[ColumnClause[Any]] = [named(column.name) for column in into.columns]
+    rows = select(*columns).select_from(what.of).where(_key(what).in_(_oldest(what, due)))
+    return insert(into).from_select([column.name for column in into.columns], rows)
+
+
+def _oldest(what: Archiving, due: tuple[ColumnElement[bool], ...]) -> Select[Any]:
+    """The keys of the next batch, under names that are no column's."""
+    keys = what.of.primary_key.columns
+    return (
+        select(*(column.label(_alias(column)) for column in keys))
+        .where(*due)
+        .order_by(what.at, *keys)
+        .limit(what.batch)
+    )
+
+
+def _key(what: Archiving) -> Tuple:
+    return tuple_(*what.of.primary_key.columns)
+
+
+def _alias(column: Column[Any]) -> str:
+    return f"due_{column.name}"
