@@ -26,6 +26,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
 from exporter.ledger.migrate import Revisions, migrate, revisions
+from exporter.ledger.pooler import require_sessions
 
 # What the runbook's SQL looks for in pg_stat_activity.
 APPLICATION_NAME = "monitoring-service"
@@ -100,6 +101,8 @@ class Store:
         if not self.postgres:
             self._claim_file()
         with _told():
+            if self.postgres:
+                await require_sessions(self._engine)
             # A lock that another replica holds while it migrates a large table takes what it takes.
             revision = await migrate(self._engine)
         log.info("the ledger is open", store=self.name, revision=revision)
@@ -116,6 +119,8 @@ class Store:
         if not self.postgres and not self._options.file.is_file():
             raise StoreUnavailableError(f"{self._options.file}: there is no such file")
         with _told():
+            if self.postgres:
+                await require_sessions(self._engine)
             found = await revisions(self._engine)
         self._trouble = None
         self.opened.set()
