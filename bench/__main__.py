@@ -31,7 +31,14 @@ from bench.rounds import DisturbedError, Plan
 from bench.table import Row, plain
 from bench.workshop import BenchError, Workshop
 from exporter.version import VERSION
-from programs import FetchError, MissingProgramError, ServerError, fetch, find, version
+from programs import (
+    PROGRAMS,
+    FetchError,
+    MissingProgramError,
+    ServerError,
+    find,
+    version,
+)
 
 _PLAIN_PORTS, _SECURE_PORTS = 200, 50
 
@@ -111,7 +118,7 @@ def _versions() -> dict[str, str]:
         "tickettoken-monitoring": f"{VERSION} on Python {platform.python_version()}",
         **peers,
         **{name: version(find(name)) for name in own},
-        "nginx": said_version(fetch(["nginx"]).program("nginx"), "-v"),
+        "nginx": version(find("nginx"), PROGRAMS["nginx"].version_argument),
     }
 
 

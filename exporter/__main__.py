@@ -30,7 +30,16 @@ from model.load import config_path
 log = structlog.get_logger("exporter.main")
 
 # Each in its module of exporter/operations, which is imported when it is wanted.
-OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "revoke", "test-notifications")
+OPERATIONS = (
+    "archive",
+    "backup",
+    "doctor",
+    "incident",
+    "report",
+    "restore",
+    "revoke",
+    "test-notifications",
+)
 
 
 class _Commands(click.Group):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import structlog
+
+_IMAGE = Path(__file__).parent / "deploy" / "test_image.py"
 
 
 def pytest_configure() -> None:
@@ -13,8 +18,20 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*processors[:-1], plain])
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what builds an image, for minutes and as root, unless a place for it is named."""
+    return True if collection_path == _IMAGE and _builds_no_image() else None
+
+
+def _builds_no_image() -> bool:
+    return "MONITORING_IMAGE" not in os.environ
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which versions of the outside programs the generated files were proved."""
+    """Say with which versions of the outside programs the generated files were proved.
+
+    And what was left out.
+    """
     told = [
         str(text)
         for report in terminalreporter.getreports("passed")
@@ -23,3 +40,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     for text in told:
         terminalreporter.write_line(f"the generated files were proved with {text}")
+    if _builds_no_image():
+        terminalreporter.write_line("the container's image was not built: that is make image-root")
