@@ -17,6 +17,8 @@ async def require_sessions(engine: AsyncEngine) -> None:
     """
     async with engine.connect() as one, engine.connect() as other:
         first, second, again = await _backend(one), await _backend(other), await _backend(one)
+    # The pool begins anew, with as few as are wanted.
+    await engine.dispose()
     if first == second or first != again:
         raise TransactionPoolerError(
             "DATABASE_URL leads through a pooler that gives each transaction another session "
