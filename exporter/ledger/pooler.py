@@ -11,14 +11,12 @@ from exporter.ledger.errors import TransactionPoolerError
 async def require_sessions(engine: AsyncEngine) -> None:
     """Let only what keeps its session pass: workers' locks are the session's.
 
-    Of two connections that are open at the same time, each has a backend of its own, and keeps it.
-    What a pooler gives out anew for every transaction is the same one twice, or another one next.
-    Raises TransactionPoolerError.
+    `engine` has no pool of its own. Of two connections that are open at the same time, each has a
+    backend, and keeps it; what a pooler gives out anew for every transaction is the same one twice,
+    or another one next. Raises TransactionPoolerError.
     """
     async with engine.connect() as one, engine.connect() as other:
         first, second, again = await _backend(one), await _backend(other), await _backend(one)
-    # The pool begins anew, with as few as are wanted.
-    await engine.dispose()
     if first == second or first != again:
         raise TransactionPoolerError(
             "DATABASE_URL leads through a pooler that gives each transaction another session "
