@@ -19,6 +19,7 @@ import pytest
 import yaml
 from aiosmtpd.smtp import SMTP, AuthResult
 from operating import operate
+from pgbouncer import PgBouncer
 from served_ledger import environment, ledger_of, opened
 from serving import SERVICE_DOWN, SERVICES, TIMES, Served, config_text, serving
 from stores import new_database
@@ -222,6 +223,13 @@ async def schema_behind(scene: Scene) -> None:
     scene.variables["DATABASE_URL"] = new_database(scene.parts.postgres)
 
 
+async def transaction_pooler(scene: Scene) -> None:
+    directory = scene.directory / "pgbouncer"
+    pooler = scene.stack.enter_context(PgBouncer(directory, scene.parts.postgres, "transaction"))
+    database = scene.variables["DATABASE_URL"].rpartition("/")[2]
+    scene.variables["DATABASE_URL"] = f"{pooler.url.replace('//', '//postgres@')}/{database}"
+
+
 async def connections_used_up(scene: Scene) -> None:
     name = f"me_{uuid.uuid4().hex}"
     scene.parts.postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'word' CONNECTION LIMIT 0")
@@ -317,6 +325,7 @@ FAULTS: list[tuple[Callable[[Scene], Awaitable[None]], Fault]] = [
     (database_unreachable, Fault.DATABASE_UNREACHABLE),
     (wrong_password, Fault.WRONG_PASSWORD),
     (schema_behind, Fault.SCHEMA_BEHIND),
+    (transaction_pooler, Fault.TRANSACTION_POOLER),
     (connections_used_up, Fault.POOL_EXHAUSTED),
     (pool_exhausted, Fault.POOL_EXHAUSTED),
     (redis_unreachable, Fault.REDIS_UNREACHABLE),

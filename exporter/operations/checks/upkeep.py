@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exporter.ledger.archives import Archiving
+from exporter.ledger.archiving import Archiving
 from exporter.ledger.tables import metadata
 from exporter.operations.checks.finding import Advice, Finding, advised, fine
 from exporter.operations.checks.opening import examined
