@@ -29,6 +29,7 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from chatting import signed_by_slack
+from printed import USERS, read
 
 from demo.api import unix
 from demo.chaos.balancer import balancing
@@ -49,18 +50,8 @@ HOST = "monitoring.tickettoken.com"
 SEEN, UNSEEN, LATE = "compliance-service", "search-service", "scanning-service"
 LEAD, MANAGER = "AlertUnacknowledgedTeamLead", "AlertUnacknowledgedManager"
 MINUTE_SECONDS = MINUTE.total_seconds()
-
 # As the runbook prints it.
-ACKNOWLEDGE = """\
-curl -X POST \\
-  -H "Authorization: Bearer $TOKEN" \\
-  -H "Content-Type: application/json" \\
-  -d '{
-    "acknowledgedBy": "oncall@tickettoken.com",
-    "notes": "Investigating the issue"
-  }' \\
-  https://monitoring.tickettoken.com/api/alerts/acknowledge/<alert-id>
-"""
+ACKNOWLEDGE = read(USERS).line("1. Acknowledge Alert", "curl").text
 
 
 @dataclass
