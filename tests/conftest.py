@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 import structlog
 
@@ -13,13 +15,18 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*processors[:-1], plain])
 
 
+# What tests record to be told at the end, by the name that they record it by.
+_TOLD = MappingProxyType(
+    {
+        "proved with": "the generated files were proved with {}",
+        "the runbook": "{}",
+    }
+)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which versions of the outside programs the generated files were proved."""
-    told = [
-        str(text)
-        for report in terminalreporter.getreports("passed")
-        for name, text in report.user_properties
-        if name == "proved with"
-    ]
-    for text in told:
-        terminalreporter.write_line(f"the generated files were proved with {text}")
+    """Say with which programs the generated files were proved, and how the runbook is covered."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name in _TOLD:
+                terminalreporter.write_line(_TOLD[name].format(text))

@@ -6,7 +6,9 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 from classes import Checked
@@ -28,25 +30,36 @@ case $4 in
 esac
 """
 _NAME_OF_TODAY = re.compile(r"monitoring_backup_\$\(date \+%Y%m%d\)\.sql\.gz")
-# What stands for each of the user's intervals: ours, and its new value in the config's words.
-_INTERVALS = MappingProxyType(
+# What says the same in the config: the user's line in Node, and how a worker shows it.
+_SAME = MappingProxyType(
     {
-        "10 * 60 * 1000": ("metric_aggregation", "minutes(10)", "metric-aggregation", 600_000),
-        "120 * 1000": ("alert_evaluation", "minutes(2)", "alert-evaluation", 120_000),
+        "10 * 60 * 1000": "metric_aggregation=minutes(10)",
+        "120 * 1000": "alert_evaluation=minutes(2)",
     }
 )
+_MILLISECONDS = MappingProxyType(
+    {
+        "metric_aggregation=minutes(10)": ("metric-aggregation", 600_000),
+        "alert_evaluation=minutes(2)": ("alert-evaluation", 120_000),
+    }
+)
+
+
+def bucket(live: Live, name: str) -> tuple[Path, dict[str, str]]:
+    """A directory for backups, and the variables with which `aws` has a bucket to copy to."""
+    directory, stored = live.shell.directory / name, live.shell.directory / f"{name}-bucket"
+    for made in (stored, directory):
+        made.mkdir()
+    program = live.shell.directory / "bin" / "aws"
+    program.write_text(_AWS)
+    program.chmod(0o755)
+    return directory, {"BUCKET": str(stored)}
 
 
 async def a_verified_backup_is_sent_by_the_hook_and_comes_back(
     live: Live, upload: str, download: str
 ) -> None:
-    bucket, directory = live.shell.directory / "bucket", live.shell.directory / "backups"
-    for made in (bucket, directory):
-        made.mkdir()
-    program = live.shell.directory / "bin" / "aws"
-    program.write_text(_AWS)
-    program.chmod(0o755)
-    variables = {"BUCKET": str(bucket)}
+    directory, variables = bucket(live, "backups")
     # The hook is the runbook's own command; what it names is what we have made.
     hook, named = _NAME_OF_TODAY.subn("{file}", " ".join(upload.replace("\\\n", " ").split()))
     assert named == 1
@@ -56,7 +69,7 @@ async def a_verified_backup_is_sent_by_the_hook_and_comes_back(
     )
     assert said.out.splitlines()[-1].startswith("done: ")
     name = f"monitoring_backup_{datetime.now(UTC):%Y%m%d}.sql.gz"
-    called = (bucket / "calls").read_text().split()
+    called = (Path(variables["BUCKET"]) / "calls").read_text().split()
     assert called[:2] + called[3:] == ["s3", "cp", "s3://tickettoken-backups/monitoring/"]
     assert called[2].endswith(name)
     sent = (directory / name).read_bytes()
@@ -66,7 +79,7 @@ async def a_verified_backup_is_sent_by_the_hook_and_comes_back(
 
 
 async def the_same_test_is_run_by_make(live: Live, line: str) -> None:
-    assert line == "npm run test:email\n"
+    assert line in ("npm run test:email\n", "make test-email\n")
     dry = subprocess.run(  # noqa: ASYNC221 - nothing else runs here
         ["make", "--dry-run", "test-email"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -80,38 +93,45 @@ async def the_same_test_is_run_by_make(live: Live, line: str) -> None:
 
 
 async def the_interval_is_one_word_of_the_config_and_a_reload(live: Live, line: str) -> None:
-    product = line.partition("=")[2].partition(";")[0].strip()
-    field, written, worker, milliseconds = _INTERVALS[product]
-    good = live.stack.config.read_text()
+    (same,) = [ours for theirs, ours in _SAME.items() if theirs in line]
+    await _tuned(live, f"workers=Workers({same}),", same)
 
-    async def interval() -> int:
+
+async def the_intervals_are_words_of_the_config_and_a_reload(live: Live, line: str) -> None:
+    await _tuned(live, line, *_MILLISECONDS)
+
+
+async def _tuned(live: Live, written: str, *settings: str) -> None:
+    """Write it into the config, and see the intervals change, and change back without it."""
+    asked = dict(_MILLISECONDS[setting] for setting in settings)
+    assert all(setting in written for setting in settings)
+
+    async def intervals() -> dict[str, int]:
         workers = (await live.json("curl -s http://localhost:3017/api/v1/monitoring/workers"))[
             "workers"
         ]
-        return next(int(one["interval"]) for one in workers if one["name"] == worker)
+        return {one["name"]: one["interval"] for one in workers if one["name"] in asked}
 
-    before = await interval()
-    assert before != milliseconds
+    before = await intervals()
+    assert before != asked
+    good = live.stack.config.read_text()
     try:
         live.stack.config.write_text(
-            f"{good}\nfrom model import *\n"
-            f"_workers = CONFIG.workers.model_copy(update={{'{field}': {written}}})\n"
-            "CONFIG = CONFIG.model_copy(update={'workers': _workers})\n"
+            f"{good}\nfrom model import Workers, minutes\n"
+            f"CONFIG = CONFIG.model_copy(update=dict({written.strip()}))\n"
         )
         live.stack.exporter.send_signal(signal.SIGHUP)
-
-        async def changed() -> bool:
-            return await interval() == milliseconds
-
-        await until(changed)
+        await until(lambda: _become(intervals, asked))
     finally:
         live.stack.config.write_text(good)
         live.stack.exporter.send_signal(signal.SIGHUP)
+    await until(lambda: _become(intervals, before))
 
-    async def back() -> bool:
-        return await interval() == before
 
-    await until(back)
+async def _become(
+    intervals: Callable[[], Awaitable[dict[str, int]]], wanted: dict[str, int]
+) -> bool:
+    return await intervals() == wanted
 
 
 def the_status_page_is_one_of_the_targets(line: str) -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 # What they assert is to be told like what tests assert.
 pytest.register_assert_rewrite(
     *("live", "shell", "runs_daily", "runs_issues", "runs_responding", "runs_upkeep"),
-    *("checks_docker", "checks_kubernetes", "checks_live"),
+    *("checks_docker", "checks_kubernetes", "checks_live", "own"),
 )
 
 from live import Live, living  # noqa: E402

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime
 
 from classes import Run
+from front import NAME
 from live import BROKEN, Live, until
 
 from exporter.ledger.store import APPLICATION_NAME
@@ -114,6 +116,9 @@ async def that_the_workers_run(live: Live, line: str) -> None:
     # What probes find is summed up when the next five minutes are over.
     assert workers["metric-aggregation"]["nextRun"] is not None
     assert workers["metric-aggregation"]["errorCount"] == 0
+    # From elsewhere, which is through nginx, nobody is told without a token.
+    asked = await live.run(line.replace("http://localhost:3017", f"https://{NAME}"))
+    assert json.loads(asked.out)["code"] == "UNAUTHORIZED"
 
 
 async def the_job_that_scrapes_us(live: Live, line: str) -> None:

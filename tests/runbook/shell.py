@@ -64,10 +64,13 @@ class Shell:
         placeholders: Mapping[str, str] = _NOTHING,
         *,
         typed: str = "",
-        code: int = 0,
+        code: int | None = 0,
         variables: Mapping[str, str] = _NOTHING,
     ) -> Said:
-        """What a command prints that ends with `code`. `typed` is its standard input."""
+        """What a command prints that ends with `code`, None being any.
+
+        `typed` is its standard input.
+        """
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *(*_BASH, self.here.applied(printed, placeholders)),
@@ -84,7 +87,7 @@ class Shell:
         finally:
             _end(process, signal.SIGKILL)
         said = Said(process.returncode or 0, out.decode(), err.decode())
-        assert said.code == code, f"{printed}ended with {said.code}:\n{said.out}{said.err}"
+        assert code in (said.code, None), f"{printed}ended with {said.code}:\n{said.out}{said.err}"
         return said
 
     async def watch(self, printed: str, *until: bytes, typed: bytes = b"") -> str:

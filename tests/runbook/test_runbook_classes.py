@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
+import covered
+import own
 import pytest
 from classes import Classified, lines
 from classified import CHECKED, OUTSIDE, RUN
-from printed import ROOT, USERS, Printed, read
+from printed import OURS, ROOT, USERS, Document, Printed, read
 
 SPEC = ROOT.parent / "shared" / "spec" / USERS.name
 
 
-def all_classified() -> list[Printed]:
-    every: tuple[Classified, ...] = (*RUN, *CHECKED, *OUTSIDE)
-    return lines(read(USERS), every)
+def each_is_classified_once(
+    document: Document, printed: Iterable[Printed], classified: Sequence[Classified]
+) -> None:
+    counted = Counter(lines(document, classified))
+    assert [str(line) for line in printed if line not in counted] == []
+    assert [str(line) for line, number in counted.items() if number > 1] == []
 
 
 def test_no_line_is_left_unclassified_and_none_is_classified_twice() -> None:
-    counted = Counter(all_classified())
-    assert [str(line) for line in read(USERS).lines if line not in counted] == []
-    assert [str(line) for line, number in counted.items() if number > 1] == []
+    document = read(USERS)
+    each_is_classified_once(document, document.lines, (*RUN, *CHECKED, *OUTSIDE))
+
+
+def test_our_own_runbook_has_only_lines_of_the_users_and_classified_ones() -> None:
+    document, theirs = read(OURS), {line.text for line in read(USERS).lines}
+    mine = [line for line in document.lines if line.text not in theirs]
+    assert len(mine) < len(document.lines)
+    each_is_classified_once(document, mine, (*own.RUN, *own.CHECKED))
+
+
+def test_our_own_runbook_has_the_users_sections_in_their_order() -> None:
+    ours = [heading for heading in read(OURS).headings if heading in read(USERS).headings]
+    assert ours == list(read(USERS).headings)
+
+
+def test_its_table_and_counts_are_true(record_property: Callable[[str, object], None]) -> None:
+    text = OURS.read_text(encoding="utf-8")
+    assert text == covered.written(text), "run: python tests/runbook/covered.py"
+    record_property("the runbook", covered.summary())
 
 
 def test_a_line_that_is_no_longer_there_is_told() -> None:
