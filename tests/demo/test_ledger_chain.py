@@ -36,6 +36,7 @@ from demo.chaos.balancer import balancing
 from demo.hurry import MINUTE, SLACK_USER
 from demo.sinks import Receipt
 from demo.stack import ROOT, LedgerStore, Stack, running
+from programs import find
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -169,7 +170,8 @@ async def shell(open_: AsyncExitStack, home: Path, port: int, secrets: Path) -> 
         text=True,
         check=True,
     )
-    return {"PATH": os.environ["PATH"], "CURL_HOME": str(home), "TOKEN": minted.stdout.strip()}
+    path = f"{find('curl').parent}:{os.environ['PATH']}"
+    return {"PATH": path, "CURL_HOME": str(home), "TOKEN": minted.stdout.strip()}
 
 
 async def test_what_fires_is_stored_and_listed(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from classes import Checked
 from front import NAME
-from live import Live, until
+from live import Live, of_today, until
 from printed import ROOT
 
 from model.load import load
@@ -74,7 +74,7 @@ async def a_verified_backup_is_sent_by_the_hook_and_comes_back(
     assert called[2].endswith(name)
     sent = (directory / name).read_bytes()
     (directory / name).unlink()
-    await live.run(f"cd {directory} && {download}", variables=variables)
+    await live.run(f"cd {directory} && {download}", of_today(), variables=variables)
     assert (directory / name).read_bytes() == sent
 
 

@@ -116,6 +116,11 @@ class Live:
         return self.stack.postgres.execute(statements, DATABASE).splitlines()
 
 
+def of_today() -> dict[str, str]:
+    """What the day of the runbook's backup is today: a placeholder too."""
+    return {"20250118": f"{datetime.now(UTC):%Y%m%d}"}
+
+
 async def until(found: Callable[[], Awaitable[T]], seconds: float = _PATIENCE) -> T:
     """What is found, as soon as it is something."""
     end = time.monotonic() + seconds
@@ -183,8 +188,6 @@ def mapping(stack: Stack, front: Front, logs: Path) -> Here:
             "docker kill -s USR1 monitoring-service": f"kill -s USR1 {stack.exporter.pid}",
             "create 0640 nodejs nodejs": f"create 0640 {user} {group}",
             "<metric-name>": "probe_success",
-            # The day that a backup is of.
-            "20250118": f"{datetime.now(UTC):%Y%m%d}",
         },
     )
 

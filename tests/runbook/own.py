@@ -10,7 +10,7 @@ import checks_docker
 import checks_kubernetes
 import checks_live
 from classes import Checked, Run
-from live import Live
+from live import Live, of_today
 from printed import ROOT
 
 
@@ -86,8 +86,10 @@ async def a_backup_goes_away_and_is_restored_elsewhere(
         made.unlink()
     live.stack.postgres.execute("CREATE DATABASE restored_by_us")
     elsewhere = live.stack.postgres.dsn(dbname="restored_by_us")
-    await live.run(f"cd {directory} && {fetch}", variables=variables)
-    said = await live.run(f"cd {directory} && {restore}", variables={"DATABASE_URL": elsewhere})
+    await live.run(f"cd {directory} && {fetch}", of_today(), variables=variables)
+    said = await live.run(
+        f"cd {directory} && {restore}", of_today(), variables={"DATABASE_URL": elsewhere}
+    )
     assert said.out.splitlines()[-1].startswith("done: ")
     asked = "SELECT count(*) FROM payments"
     assert int(live.stack.postgres.execute(asked, "restored_by_us")) > 1000

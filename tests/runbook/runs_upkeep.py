@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from classes import Run
-from live import Live, until
+from live import Live, of_today, until
 from sqlalchemy import insert
 from stores import beside
 from test_archives import alert, measured
@@ -116,7 +116,7 @@ async def a_dump_restores_elsewhere_and_nothing_is_missing(
     live.stack.postgres.execute("CREATE DATABASE restored")
     elsewhere = live.stack.postgres.dsn(dbname="restored")
     for line in (unpack, restore):
-        said = await live.run(line, variables={"DATABASE_URL": elsewhere})
+        said = await live.run(line, of_today(), variables={"DATABASE_URL": elsewhere})
         assert said.err == ""
     for table in tables:
         found = set(live.stack.postgres.execute(f"SELECT id FROM {table}", "restored").split())
