@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _show_all(*, demo_alone: bool) -> None:
     width = max(map(len, PROGRAMS))
     for name, program in PROGRAMS.items():
-        if demo_alone and not program.in_demo:
+        if not program.in_tests or (demo_alone and not program.in_demo):
             continue
         path = find(name)
         number = version(path, program.version_argument)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 import structlog
+
+_IMAGE = Path(__file__).parent / "deploy" / "test_image.py"
 
 
 def pytest_configure() -> None:
@@ -13,6 +17,15 @@ def pytest_configure() -> None:
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     processors = structlog.get_config()["processors"]
     structlog.configure(processors=[*processors[:-1], plain])
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what builds an image, for minutes and as root, unless a place for it is named."""
+    return True if collection_path == _IMAGE and _builds_no_image() else None
+
+
+def _builds_no_image() -> bool:
+    return "MONITORING_IMAGE" not in os.environ
 
 
 # What tests record to be told at the end, by the name that they record it by.
@@ -30,3 +43,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name in _TOLD:
                 terminalreporter.write_line(_TOLD[name].format(text))
+    if _builds_no_image():
+        terminalreporter.write_line("the container's image was not built: that is make image-root")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from manifests import DIRECTORY, NAMESPACE, container, merged, objects, only, pa
 from printed import USERS, read
 
 from exporter.settings import Settings
+from programs import find
 
 OPERATOR = "monitoring.coreos.com/v1"
 
@@ -68,12 +68,9 @@ def test_the_runbooks_patch_raises_the_limit_and_changes_nothing_else() -> None:
 
 
 def test_kubectl_applies_the_patch_to_the_same_effect(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
     file = tmp_path / "deployment.json"
     file.write_text(json.dumps(only("Deployment")))
-    command = [kubectl, "patch", "--local", "-f", str(file), "-p", PATCH, "-o", "json"]
+    command = [str(find("kubectl")), "patch", "--local", "-f", str(file), "-p", PATCH, "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -83,11 +80,8 @@ def test_kubectl_applies_the_patch_to_the_same_effect(tmp_path: Path) -> None:
 
 
 def test_kubectl_builds_all_of_it(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
     done = subprocess.run(
-        [kubectl, "kustomize", str(DIRECTORY)],
+        [find("kubectl"), "kustomize", str(DIRECTORY)],
         capture_output=True,
         text=True,
         check=False,
