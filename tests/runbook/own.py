@@ -10,7 +10,7 @@ import checks_docker
 import checks_kubernetes
 import checks_live
 from classes import Checked, Run
-from live import Live, of_today
+from live import BROKEN, Live, of_today
 from printed import ROOT
 
 
@@ -95,8 +95,22 @@ async def a_backup_goes_away_and_is_restored_elsewhere(
     assert int(live.stack.postgres.execute(asked, "restored_by_us")) > 1000
 
 
-async def it_says_what_it_wants(live: Live, line: str) -> None:
-    assert "Usage: " in (await live.run(line)).out
+async def an_incident_is_opened_closed_and_written_about(
+    live: Live, new: str, listed: str, close: str, written: str
+) -> None:
+    alert = await live.alert()
+    opened = (await live.run(new, {"<alert-id>": alert})).out
+    # A P0: who is called at any hour.
+    assert "CTO" in opened
+    number = re.findall(r"incident (\d+)", opened, re.IGNORECASE)[-1]
+    assert BROKEN in (await live.run(listed)).out
+    before = set(live.shell.directory.iterdir())
+    await live.run(close, {"<number>": number})
+    (draft,) = set(live.shell.directory.iterdir()) - before
+    assert "The disk was full" in draft.read_text()
+    assert "due by" in (await live.run(listed)).out
+    await live.run(written, {"<number>": number})
+    assert BROKEN not in (await live.run(listed)).out
 
 
 def the_file_is_there_and_has_the_service(line: str) -> None:
@@ -139,7 +153,11 @@ RUN = (
         a_backup_goes_away_and_is_restored_elsewhere,
     ),
     Run("Tune Worker Intervals", ("reload",), the_config_is_loaded_anew),
-    Run("Incident Response", ("incident",), it_says_what_it_wants),
+    Run(
+        "Incident Response",
+        ("incident new", "incident list", "incident close", "post-mortem <number>"),
+        an_incident_is_opened_closed_and_written_about,
+    ),
     Run(
         "Handoff Checklist",
         ("checklist",),
