@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -12,6 +13,7 @@ from classes import Classified, lines
 from classified import CHECKED, OUTSIDE, RUN
 from printed import OURS, ROOT, USERS, Document, Printed, read
 
+SHA256 = "6a6c645f18dd5e18bd84687d686dd3db446f60bbef78a1dd5ae5bfeb1820822e"
 SPEC = ROOT.parent / "shared" / "spec" / USERS.name
 
 
@@ -61,6 +63,7 @@ def test_what_is_outside_has_a_reason() -> None:
 
 
 def test_the_copy_in_the_repository_is_the_users_runbook() -> None:
-    """Where the specification lies beside this checkout; a clone elsewhere has the copy alone."""
-    given = SPEC.read_text(encoding="utf-8") if SPEC.exists() else USERS.read_text(encoding="utf-8")
-    assert USERS.read_text(encoding="utf-8") == given
+    # A clone elsewhere has the copy alone, which must not be changed either.
+    copy = USERS.read_bytes()
+    assert hashlib.sha256(copy).hexdigest() == SHA256
+    assert not SPEC.exists() or SPEC.read_bytes() == copy
