@@ -49,7 +49,7 @@ mutate: $(VENV)/demo.stamp ## Change every alert in every way and see that its u
 test: lint ## Run everything that CI runs
 	@$(BIN)/python -m programs
 	@$(BIN)/python -m rules --check
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 image-root: $(VENV)/dev.stamp ## Build the container's image without an engine and run it (needs root, takes minutes)
 	@MONITORING_IMAGE=$(CURDIR)/.cache/image $(BIN)/python -m pytest --timeout 3000 -q tests/deploy/test_image.py

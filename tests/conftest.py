@@ -1,13 +1,15 @@
-"""What pytest says at its end, besides which tests passed."""
+"""What holds for all tests: who runs them, and what pytest says at its end."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 import structlog
+from scheduling import BesideScheduling
 
 _IMAGE = Path(__file__).parent / "deploy" / "test_image.py"
 
@@ -26,6 +28,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def _builds_no_image() -> bool:
     return "MONITORING_IMAGE" not in os.environ
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BesideScheduling:
+    """Run files that wait beside those that compute."""
+    return BesideScheduling(config, log)
 
 
 # What tests record to be told at the end, by the name that they record it by.

@@ -41,7 +41,6 @@ from programs import find
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("ledger-chain"),
 ]
 
 # Each takes seconds; this is for a machine that does much else.
