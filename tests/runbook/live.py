@@ -181,6 +181,7 @@ def mapping(stack: Stack, front: Front, logs: Path) -> Here:
             "/app/logs/": f"{logs}/",
             "/etc/prometheus/": f"{stack.prometheus.config.parent}/",
             "lsof -i :3017": f"lsof -i :{port}",
+            "--prometheus http://prometheus:9090": f"--prometheus {stack.prometheus.url}",
             "redis-cli ": f"redis-cli -p {stack.redis.port} ",
             f"-connect {NAME}:443": f"-connect {HOST}:{front.port}",
             # Nobody here may become root; a container is a process.

@@ -37,6 +37,12 @@ async def a_report_is_written(live: Live, line: str) -> None:
     assert "ServiceDown" in (live.shell.directory / name).read_text()
 
 
+async def today_and_proposed_side_by_side(live: Live, line: str) -> None:
+    shown = (await live.run(line)).out
+    assert re.search(r"threshold +> 0\.1 \(10%\) +> 0\.2 \(20%\)", shown), shown
+    assert "\nSuggestion\n" in shown
+
+
 async def who_did_what(live: Live, line: str) -> None:
     alert = await live.alert()
     await live.api(f"/api/alerts/{alert}")
@@ -136,6 +142,7 @@ RUN = (
         it_goes_through_the_list_and_says_what_is_for_a_person,
     ),
     Run("Weekly Checklist", ("report",), a_report_is_written),
+    Run("Weekly Checklist", ("backtest",), today_and_proposed_side_by_side),
     Run(
         "Monthly Checklist",
         ("checklist",),
