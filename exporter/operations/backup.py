@@ -18,7 +18,7 @@ import click
 import psycopg
 
 from exporter.ledger.options import store_options
-from exporter.ledger.state import BACKED_UP
+from exporter.ledger.state import BACKED_UP, BACKUP
 from exporter.ledger.store import Store
 from exporter.ledger.tables import facts
 from exporter.ledger.upsert import insert_into
@@ -105,7 +105,8 @@ async def back_up(
                 lambda part: _sqlite(options.file, part),
             )
         _upload(hook or [], file)
-        await _note(store, at)
+        about = {"file": file.name, "bytes": file.stat().st_size, "uploaded": bool(hook)}
+        await _note(store, at, about)
     finally:
         await store.close()
     return (
@@ -239,12 +240,13 @@ def _upload(hook: list[str], file: Path) -> None:
         )
 
 
-async def _note(store: Store, at: datetime) -> None:
-    """Say when, for monitoring_last_backup_timestamp_seconds."""
-    value = {"value": at.isoformat()}
+async def _note(store: Store, at: datetime, about: dict[str, object]) -> None:
+    """Say when, for monitoring_last_backup_timestamp_seconds, and what it was, for checklists."""
+    told: dict[str, object] = {BACKED_UP: at.isoformat(), BACKUP: about}
     async with store.begin() as connection:
-        await connection.execute(
-            insert_into(connection, facts)
-            .values(name=BACKED_UP, **value)
-            .on_conflict_do_update(index_elements=["name"], set_=value)
-        )
+        for name, value in told.items():
+            await connection.execute(
+                insert_into(connection, facts)
+                .values(name=name, value=value)
+                .on_conflict_do_update(index_elements=["name"], set_={"value": value})
+            )
