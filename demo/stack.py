@@ -123,13 +123,15 @@ async def running(
     ledger: LedgerStore = "sqlite",
     program: Sequence[str] = EXPORTER,
     settings: Mapping[str, str] = _NOTHING,
+    database: str = "postgres",
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
     of its alerts short, as demo/hurry.py says, adds a TLS port, and gives Prometheus a week of
     history; `impatient` cuts the ladder short. `ledger` is where it is kept. `program` is what
-    Python runs as the exporter, with `settings` besides its own. Raises StackError,
+    Python runs as the exporter, with `settings` besides its own. `database` is the one that is
+    watched and has the payments; it is created unless it is Postgres' own. Raises StackError,
     programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
@@ -158,19 +160,19 @@ async def running(
                 server.wait_ready()
         postgres, redis, alertmanager, prometheus = servers
         with _timed(report, "payments of two hours, and of a week ago"):
-            await asyncio.to_thread(payments.create, postgres)
-        trickle = asyncio.create_task(payments.trickle(postgres))
+            await asyncio.to_thread(payments.create, postgres, database)
+        trickle = asyncio.create_task(payments.trickle(postgres, database))
         cleanup.callback(trickle.cancel)
-        addresses = _addresses(
-            directory, port, _targets(base, simulated, external.urls, postgres, redis), sinks, base
-        )
+        stores = {"postgres": postgres.dsn(dbname=database), "redis": redis.url}
+        targets = _targets(base, simulated, external.urls, stores)
+        addresses = _addresses(directory, port, targets, sinks, base)
         addresses |= {
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
         overlay = _write_overlay(directory, config, addresses, gateway, impatient=impatient)
         log = directory / "exporter.log"
-        kept_in = postgres if ledger == "postgresql" else None
+        kept_in = stores["postgres"] if ledger == "postgresql" else None
         environment = {**exporter_environment(overlay, port, kept_in), **settings}
         exporter = start_exporter(environment, log, program=program)
         cleanup.callback(stop, exporter)
@@ -232,12 +234,11 @@ def _targets(
     base: Platform,
     simulated: SimulatedPlatform,
     external: Mapping[str, str],
-    postgres: Postgres,
-    redis: Redis,
+    stores: Mapping[str, str],
 ) -> dict[str, str]:
-    stores = {target.name: redis.url for target in base.redis if target.kind == "redis"}
-    stores |= {target.name: postgres.dsn() for target in base.postgres}
-    return {**simulated.urls(), **external, **stores}
+    redis = {target.name: stores["redis"] for target in base.redis if target.kind == "redis"}
+    postgres = {target.name: stores["postgres"] for target in base.postgres}
+    return {**simulated.urls(), **external, **redis, **postgres}
 
 
 def _addresses(
@@ -312,8 +313,8 @@ def write_rules(config: Path, output: Path) -> None:
             written.write_text(text, encoding="utf-8")
 
 
-def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
-    """Without a Postgres for the ledger it is an SQLite file, whatever this process was given."""
+def exporter_environment(config: Path, port: int, ledger: str | None) -> dict[str, str]:
+    """Without a URL for the ledger it is an SQLite file, whatever this process was given."""
     directory = config.parent
     elsewhere = {"DATABASE_URL", "REDIS_URL", *map(str.upper, _SECRETS)}
     inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
@@ -324,7 +325,7 @@ def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> di
         "PORT": str(port),
         "LEDGER_FILE": str(directory / "ledger.sqlite3"),
         **{f"{name.upper()}_FILE": str(directory / name) for name in _SECRETS},
-        **({} if ledger is None else {"DATABASE_URL": ledger.dsn()}),
+        **({} if ledger is None else {"DATABASE_URL": ledger}),
     }
 
 

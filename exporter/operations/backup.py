@@ -8,10 +8,11 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import click
 import psycopg
@@ -138,7 +139,7 @@ def _postgres(url: str, scratch: str, part: Path) -> Contents:
     with connect(url) as connection:
         contents = _dump(connection, url, part)
     say(f"verifying: restoring {total(contents)} rows into a scratch database")
-    with scratch_database(scratch) as place:
+    with _told_how_long(), scratch_database(scratch) as place:
         load(place, read(part))
         with connect(place) as restored:
             _compare(contents, of_postgres(restored))
@@ -176,11 +177,12 @@ def _sqlite(source: Path, part: Path) -> Contents:
                 shutil.copyfileobj(plain, packed)
             say(f"verifying: unpacking and counting {total(contents)} rows")
             unpacked = Path(place) / "unpacked.sqlite3"
-            with gzip.open(part) as packed, unpacked.open("wb") as plain:
-                shutil.copyfileobj(packed, plain)
-            with closing(sqlite3.connect(unpacked)) as restored:
-                _intact(restored)
-                _compare(contents, of_sqlite(restored))
+            with _told_how_long():
+                with gzip.open(part) as packed, unpacked.open("wb") as plain:
+                    shutil.copyfileobj(packed, plain)
+                with closing(sqlite3.connect(unpacked)) as restored:
+                    _intact(restored)
+                    _compare(contents, of_sqlite(restored))
     except sqlite3.Error as error:
         raise OperationError(f"{source}: {error}") from None
     return contents
@@ -207,6 +209,14 @@ def _intact(connection: sqlite3.Connection) -> None:
 
 
 # --- both ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _told_how_long() -> Iterator[None]:
+    """Say how long the trial took: whoever has lost data asks how long a restore will take."""
+    began = monotonic()
+    yield
+    say(f"verified: to restore and compare it takes {monotonic() - began:.1f} s")
 
 
 def _compare(wanted: Contents, found: Contents) -> None:
