@@ -139,7 +139,8 @@ def test_every_variable_that_is_used_is_declared_and_the_other_way_round(
 
 @EACH
 def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform, board: Json) -> None:
-    from rules.dashboards.sdk import JSONEncoder
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
     from rules.dashboards.sdk import dashboard as schema
 
     del platform
