@@ -134,6 +134,17 @@ ALERTS = (
         >= "0.05",
     ),
     alert(
+        "ShareOfSuccesses",
+        "ratios",
+        Ratio(
+            sum_by(increase(requests, minutes(5)), "service")
+            - sum_by(increase(failed, minutes(5)), "service"),
+            sum_by(increase(requests, minutes(5)), "service"),
+            at_least=50,
+        )
+        < "0.95",
+    ),
+    alert(
         "PerRoute",
         "ratios",
         Ratio(
