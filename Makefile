@@ -1,6 +1,6 @@
 # Everything here sets up what it needs: a virtual environment from the lock files, and the outside
-# programs (Prometheus, Alertmanager, Postgres, Redis, Chromium) from the PATH or from Debian's
-# packages, unpacked into a private cache.
+# programs (Prometheus, Alertmanager, Postgres, Redis, and what tests need besides) from the PATH or
+# from Debian's packages, unpacked into a private cache.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -31,7 +31,7 @@ help: ## Show what can be done
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/demo.stamp ## Break a service and watch the page arrive (SCENARIO=<alert> makes another fire, KEEP=1 leaves it running, ROUNDS=20 measures)
-	@$(BIN)/python -m programs --without chromium
+	@$(BIN)/python -m programs --for-demo
 	@exec $(BIN)/python -m demo --service $(SERVICE) $(if $(KEEP),--keep) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 run: $(VENV)/runtime.stamp ## Run the exporter (settings from the environment, port 3017)
@@ -49,7 +49,7 @@ mutate: $(VENV)/demo.stamp ## Change every rule in every way and see that its un
 test: lint ## Run everything that CI runs
 	@$(BIN)/python -m programs
 	@$(BIN)/python -m rules --check
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 image-root: $(VENV)/dev.stamp ## Build the container's image without an engine and run it (needs root, takes minutes)
 	@MONITORING_IMAGE=$(CURDIR)/.cache/image $(BIN)/python -m pytest --timeout 3000 -q tests/deploy/test_image.py

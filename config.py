@@ -1409,7 +1409,10 @@ def budget_burns(slo: Slo, window: BurnWindow, subject: str, spent: str) -> Aler
         service=subject,
         labels={**slo.labels(window), "objective": slo.name},
         inhibited_by_dependencies=True,
-        summary=f"{subject} spends its error budget of {slo.name} {window.factor:f} times too fast",
+        summary=(
+            f"{subject} spends its error budget of {slo.name} at over {window.factor:f} times "
+            "the allowed rate"
+        ),
         description=(
             f"{{{{ $value | humanizePercentage }}}} of {subject}'s {spent} in the last "
             f"{window.name}, and too many in its last part too; the objective allows "

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from bench import (
+    rows_archive,
     rows_databases,
     rows_hanging,
     rows_ledger,
@@ -30,7 +31,14 @@ from bench.rounds import DisturbedError, Plan
 from bench.table import Row, plain
 from bench.workshop import BenchError, Workshop
 from exporter.version import VERSION
-from programs import FetchError, MissingProgramError, ServerError, fetch, find, version
+from programs import (
+    PROGRAMS,
+    FetchError,
+    MissingProgramError,
+    ServerError,
+    find,
+    version,
+)
 
 _PLAIN_PORTS, _SECURE_PORTS = 200, 50
 
@@ -45,6 +53,7 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
     "hi": rows_many.many,
     "l": rows_ledger.ingestion,
     "m": rows_ledger.listing,
+    "n": rows_archive.archive,
     "t": rows_truth.truth,
     "t2": rows_truth.truth_with_ledger,
 }
@@ -109,7 +118,7 @@ def _versions() -> dict[str, str]:
         "tickettoken-monitoring": f"{VERSION} on Python {platform.python_version()}",
         **peers,
         **{name: version(find(name)) for name in own},
-        "nginx": said_version(fetch(["nginx"]).program("nginx"), "-v"),
+        "nginx": version(find("nginx"), PROGRAMS["nginx"].version_argument),
     }
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import trustme
 
-from programs import fetch
+from programs import find
 from programs.process import HOST
 from programs.server import ANSWER_SECONDS, Server, request
 
@@ -70,7 +70,8 @@ class Connections:
 class Nginx(Server):
     """nginx on `plain` ports by HTTP and `secure` ports by HTTPS, one process without workers.
 
-    Its certificate is for 127.0.0.1, of an authority whose own is in `ca_file`. Raises FetchError.
+    Its certificate is for 127.0.0.1, of an authority whose own is in `ca_file`. Raises
+    MissingProgramError.
     """
 
     name: ClassVar[str] = "nginx"
@@ -78,7 +79,7 @@ class Nginx(Server):
     def __init__(self, directory: Path, *, plain: int, secure: int) -> None:
         super().__init__(directory)
         self._counts = (plain, secure)
-        self._program = fetch(["nginx"]).program("nginx")
+        self._program = find("nginx")
         self._ports: list[int] = []
 
     @property

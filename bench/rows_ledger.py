@@ -7,41 +7,25 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
+from bench import ledger_exporter as ledger
 from bench import ledger_load
-from bench.ours import Exporter, Targets
+from bench.ours import Exporter
 from bench.rounds import Figures, Side, interleaved
-from bench.scraper import Scraper, paced
+from bench.scraper import paced
 from bench.table import Row
 from bench.usage import cpu_seconds
-from bench.workshop import BenchError, Workshop
+from bench.workshop import Workshop
 from programs import Postgres
 
 _ALERTS, _CONNECTIONS = 1000, 50
 # Alertmanager cancels what takes longer, and sends it again.
 _PATIENCE_MS = 10_000.0
-_HISTORY, _OPEN, _DAYS = 100_000, 200, 29
+_HISTORY = 100_000
 _LISTED_SECONDS = 20.0
 _STATISTICS = "/api/alerts/statistics?window=30d"
 _STATISTICS_READ = 5
 _MILLI = 1e3
-_LAG = b"monitoring_event_loop_lag_seconds "
 _STORES = ("SQLite", "Postgres")
-# What ended within a month, and what is open: `{first}` to `{last}`, each on its own minute.
-_EPISODES = """
-INSERT INTO alerts (id, fingerprint, name, severity, service, status, labels, annotations,
-    generator_url, starts_at, ends_at, created_at, updated_at, response_due_at, source, resolution,
-    firing, suppressed, false_positive)
-SELECT gen_random_uuid()::text, lpad(to_hex(n), 16, '0'), 'Alert' || n % 40,
-    (ARRAY['critical', 'error', 'warning', 'info'])[1 + n % 4], 'service-' || n % 21, {status},
-    jsonb_build_object('alertname', 'Alert' || n % 40, 'service', 'service-' || n % 21,
-        'severity', (ARRAY['critical', 'error', 'warning', 'info'])[1 + n % 4], 'n', n::text),
-    jsonb_build_object('summary', 'episode ' || n, 'description', repeat('It does not answer. ', 8),
-        'value', '0', 'threshold', '< 0.5', 'runbook_url', 'http://monitoring/runbooks/' || n),
-    'http://prometheus:9090/graph?g0.expr=probe_success', began, {ends}, began, began,
-    began + interval '5 minutes', 'webhook', {resolution}, {firing}, false, false
-FROM (SELECT n, now() - interval '{days} days' * (n::float / {last}) AS began
-    FROM generate_series({first}, {last}) AS n) AS episodes;
-"""
 
 
 def ingestion(shop: Workshop) -> list[Row]:
@@ -50,10 +34,10 @@ def ingestion(shop: Workshop) -> list[Row]:
     with ExitStack() as running:
         postgres = running.enter_context(Postgres())
         made = {
-            "SQLite": _exporter(
+            "SQLite": ledger.started(
                 shop, running, "sqlite", LEDGER_FILE=str(shop.place("ledger.sqlite3"))
             ),
-            "Postgres": _exporter(shop, running, "postgres", DATABASE_URL=postgres.dsn()),
+            "Postgres": ledger.started(shop, running, "postgres", DATABASE_URL=postgres.dsn()),
         }
 
         def measure(exporter: Exporter) -> Callable[[], Figures]:
@@ -69,56 +53,13 @@ def listing(shop: Workshop) -> list[Row]:
     """(m): the list of active alerts on Postgres, with a long history beside."""
     with ExitStack() as running:
         postgres = running.enter_context(Postgres())
-        exporter = _exporter(shop, running, "history", DATABASE_URL=postgres.dsn())
+        exporter = ledger.started(shop, running, "history", DATABASE_URL=postgres.dsn())
         history = _HISTORY // 10 if shop.quick else _HISTORY
-        postgres.execute(_seeded(history))
-        time.sleep(_forgotten(shop))
+        postgres.execute(ledger.seeded(history))
+        time.sleep(ledger.forgotten(shop))
         plan = shop.plan.of(3, _LISTED_SECONDS)
         sides = interleaved(plan, {"ours": lambda: _read(exporter, plan.seconds)})
     return _listing_rows(sides["ours"], history)
-
-
-def _exporter(shop: Workshop, running: ExitStack, name: str, **store: str) -> Exporter:
-    targets = Targets(1.0, 0.9, services=tuple(shop.nginx.urls[:20]), ledger=True)
-    exporter = running.enter_context(
-        Exporter(shop.place(f"ledger-{name}"), targets, ledger_load.variables(**store))
-    )
-    exporter.settle()
-    _opened(exporter)
-    return exporter
-
-
-def _opened(exporter: Exporter) -> None:
-    """Wait for its store. Raises BenchError."""
-    deadline = time.monotonic() + 30.0
-    with Scraper(exporter.port) as scraper:
-        while b"\nalert_ledger_store_up 1" not in scraper.scrape()[1]:
-            if time.monotonic() > deadline:
-                raise BenchError("the ledger's store is not open after 30 s")
-            time.sleep(0.2)
-
-
-def _forgotten(shop: Workshop) -> float:
-    """For how many seconds the exporter remembers how late its event loop was."""
-    return 0.0 if shop.quick else 20.0
-
-
-def _seeded(history: int) -> str:
-    ended = {
-        "status": "'resolved'",
-        "ends": "began + interval '4 minutes'",
-        "resolution": "'alertmanager'",
-        "firing": "false",
-    }
-    still = {"status": "'active'", "ends": "NULL", "resolution": "NULL", "firing": "true"}
-    last = history + _OPEN
-    return "".join(
-        (
-            _EPISODES.format(**ended, first=_OPEN + 1, last=last, days=_DAYS),
-            _EPISODES.format(**still, first=1, last=_OPEN, days=1),
-            "ANALYZE alerts;",
-        )
-    )
 
 
 def _taken_in(exporter: Exporter, count: int) -> Figures:
@@ -126,36 +67,29 @@ def _taken_in(exporter: Exporter, count: int) -> Figures:
     started = time.perf_counter()
     took = ledger_load.delivered(exporter.port, bodies, _CONNECTIONS)
     seconds = time.perf_counter() - started
-    return {"rate": count / seconds, "p99": _quantile(took, 0.99), "lag": _lag(exporter)}
+    return {
+        "rate": count / seconds,
+        "p99": ledger.quantile(took, 0.99),
+        "lag": ledger.lag(exporter),
+    }
 
 
 def _read(exporter: Exporter, seconds: float) -> Figures:
     with ledger_load.reader(exporter.port, ledger_load.LIST) as scraper:
         before = cpu_seconds(exporter.pid)
         took = paced(scraper, ledger_load.LISTS_PER_SECOND, seconds)
-        used, lag = cpu_seconds(exporter.pid) - before, _lag(exporter)
+        used, lag = cpu_seconds(exporter.pid) - before, ledger.lag(exporter)
         _, body = scraper.scrape()
     with ledger_load.reader(exporter.port, _STATISTICS) as scraper:
         counted = [scraper.scrape()[0] for _ in range(_STATISTICS_READ)]
     return {
-        "p50": _quantile(took, 0.5),
-        "p99": _quantile(took, 0.99),
-        "statistics": _quantile(counted, 0.5),
+        "p50": ledger.quantile(took, 0.5),
+        "p99": ledger.quantile(took, 0.99),
+        "statistics": ledger.quantile(counted, 0.5),
         "cpu": used / len(took),
         "lag": lag,
         "listed": body.count(b'"ruleId"'),
     }
-
-
-def _lag(exporter: Exporter) -> float:
-    """For how many seconds the event loop was late at most, lately."""
-    with Scraper(exporter.port) as scraper:
-        _, _, rest = scraper.scrape()[1].partition(b"\n" + _LAG)
-    return float(rest.partition(b"\n")[0])
-
-
-def _quantile(values: list[float], share: float) -> float:
-    return sorted(values)[max(0, -(-round(share * 1000) * len(values) // 1000) - 1)]
 
 
 def _ingestion_rows(sides: Mapping[str, Side], count: int) -> list[Row]:
@@ -190,8 +124,8 @@ def _ingestion_rows(sides: Mapping[str, Side], count: int) -> list[Row]:
 def _listing_rows(side: Side, history: int) -> list[Row]:
     note = (
         f"{side.spread('listed').median:g} open alerts and {history:,} that ended within "
-        f"{_DAYS} days, on Postgres; the list is read {ledger_load.LISTS_PER_SECOND:g} times a "
-        "second over one connection while 20 services are probed, which all in all takes "
+        f"{ledger.DAYS} days, on Postgres; the list is read {ledger_load.LISTS_PER_SECOND:g} times "
+        "a second over one connection while 20 services are probed, which all in all takes "
         f"{side.spread('cpu').times(_MILLI).median:.1f} ms of CPU a list. "
         f"{_lags({'Postgres': side})}"
     )

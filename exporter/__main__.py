@@ -30,7 +30,16 @@ from model.load import config_path
 log = structlog.get_logger("exporter.main")
 
 # Each in its module of exporter/operations, which is imported when it is wanted.
-OPERATIONS = ("archive", "backup", "doctor", "report", "restore", "test-notifications")
+OPERATIONS = (
+    "archive",
+    "backup",
+    "doctor",
+    "incident",
+    "report",
+    "restore",
+    "revoke",
+    "test-notifications",
+)
 
 
 class _Commands(click.Group):
@@ -47,8 +56,23 @@ class _Commands(click.Group):
         return command
 
 
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from exporter.ledger.migrate import head
+
+        click.echo(f"tickettoken-monitoring {VERSION}, schema {head()}")
+        context.exit()
+
+
 @click.group(cls=_Commands)
-@click.version_option(VERSION, prog_name="tickettoken-monitoring")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version, and the revision of the ledger's schema that it has.",
+)
 def main() -> None:
     """The monitoring service of a platform."""
 

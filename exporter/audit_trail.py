@@ -20,6 +20,7 @@ from sqlalchemy import select
 from exporter.ledger.store import Store
 from exporter.ledger.tables import alert_audit
 from exporter.logs.service_log import COMBINED
+from exporter.visible import visible
 
 ACCESS_LOGGER: Final = "exporter.access"
 _LONGEST: Final = 300
@@ -67,8 +68,7 @@ def requests(directory: Path, since: datetime) -> Iterator[Entry]:
 
 def printable(text: str) -> str:
     """A text that cannot steer a terminal, cut to a length that people read."""
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cut)
+    return visible(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def _action(row: Any) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from exporter.chat.routing_keys import mistakes
 from exporter.connectivity import Connectivity
 from exporter.exposition import fragments, join
 from exporter.logs.known_secrets import known_secrets
@@ -91,20 +92,22 @@ def ledger_wanted(settings: Settings, platform: Platform) -> bool:
 
 
 def missing_secrets(settings: Settings, platform: Platform) -> list[str]:
-    """What a ledger cannot be served without, each with what to do."""
+    """What a ledger cannot be served without, and what it cannot use, each with what to do."""
     if not ledger_wanted(settings, platform):
         return []
     wanted = (
         ("JWT_SECRET", settings.jwt_secret, "people's tokens are signed with it"),
         ("INGEST_TOKEN", settings.ingest_token, "Alertmanager shows it on the ledger's webhook"),
     )
-    return [
+    missing = [
         f"{name}: is not set, and there is no default: {why}; make one by `openssl rand -base64 "
         f"48` and give it as {name} or {name}_FILE (LEDGER=off serves no ledger; "
         "INSECURE_DEVELOPMENT=1 makes secrets that end with the process)"
         for name, secret, why in wanted
         if secret is None and not settings.insecure_development
     ]
+    key = settings.pagerduty_routing_key
+    return [*missing, *(mistakes(key.get_secret_value(), platform) if key is not None else ())]
 
 
 class Service:

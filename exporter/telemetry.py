@@ -31,6 +31,7 @@ class Telemetry:
         self.reload_successful = self.registry.value(names.CONFIG_LAST_RELOAD_SUCCESSFUL)
         self.reload_success_time = self.registry.value(names.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP)
         self.service_memory_limit = self.registry.family(names.SERVICE_MEMORY_LIMIT)
+        self.ingest_refused = self.registry.value(names.INGEST_REFUSED)
         self.watchdog_received = self.registry.value(names.WATCHDOG_LAST_RECEIVED)
         self.connectivity_up = self.registry.value(names.CONNECTIVITY_UP)
         self.connectivity_reference_up = self.registry.family(names.CONNECTIVITY_REFERENCE_UP)

@@ -51,3 +51,10 @@ ALERT_LEDGER_MESSAGES = Metric(
     scope=Scope.PROCESS,
     collapse=Collapse.SUM,
 )
+INGEST_REFUSED = Metric(
+    "monitoring_ingest_refused_timestamp_seconds",
+    MetricType.GAUGE,
+    "When somebody last showed another token than INGEST_TOKEN, in unix time; 0 if never.",
+    scope=Scope.PROCESS,
+    collapse=Collapse.MAX,
+)

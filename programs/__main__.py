@@ -1,4 +1,4 @@
-"""Makes sure that every program is there: python -m programs [--path NAME] [--without NAME]."""
+"""Makes sure that every program is there: python -m programs [--path NAME] [--for-demo]."""
 
 import argparse
 import sys
@@ -12,29 +12,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints one line per program, or one path; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m programs", description=__doc__)
     parser.add_argument("--path", choices=sorted(PROGRAMS), help="print only where this one is")
-    parser.add_argument(
-        "--without", choices=sorted(PROGRAMS), help="leave out this one, which is not needed"
-    )
+    parser.add_argument("--for-demo", action="store_true", help="leave out what only tests need")
     parsed = parser.parse_args(arguments)
     chosen = parsed.path
     try:
         if chosen:
             print(find(chosen))
         else:
-            _show_all(parsed.without)
+            _show_all(demo_alone=parsed.for_demo)
     except MissingProgramError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _show_all(without: str | None) -> None:
+def _show_all(*, demo_alone: bool) -> None:
     width = max(map(len, PROGRAMS))
-    for name in PROGRAMS:
-        if name == without:
+    for name, program in PROGRAMS.items():
+        if not program.in_tests or (demo_alone and not program.in_demo):
             continue
         path = find(name)
-        print(f"{name:{width}}  {version(path):10}  {path}", flush=True)
+        number = version(path, program.version_argument)
+        print(f"{name:{width}}  {number:10}  {path}", flush=True)
 
 
 if __name__ == "__main__":

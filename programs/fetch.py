@@ -115,9 +115,9 @@ def fetch(
     return Unpacked(final)
 
 
-def cached(packages: Sequence[str], system: System) -> Unpacked | None:
-    """What an earlier fetch of the system's own packages left, if there was one."""
-    final = _shelf(system, None) / _slug(packages)
+def cached(packages: Sequence[str], system: System, suite: str | None = None) -> Unpacked | None:
+    """What an earlier fetch of the same packages left, if there was one."""
+    final = _shelf(system, suite) / _slug(packages)
     return Unpacked(final) if final.is_dir() else None
 
 

@@ -25,11 +25,11 @@ def find(name: str, system: System | None = None) -> Path:
     return found or _fetched(program, system)
 
 
-def version(path: Path) -> str:
+def version(path: Path, argument: str = "--version") -> str:
     """What the program says is its version; raises MissingProgramError if it does not run."""
     try:
         result = subprocess.run(
-            [path, "--version"],
+            [path, *argument.split()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -41,7 +41,7 @@ def version(path: Path) -> str:
     number = re.search(r"\d+(\.\d+)+", result.stdout)
     if result.returncode != 0 or number is None:
         said = result.stdout.strip().partition("\n")[0]
-        raise MissingProgramError(f"{path} --version ends with {result.returncode}: {said}")
+        raise MissingProgramError(f"{path} {argument} ends with {result.returncode}: {said}")
     return number[0]
 
 
@@ -84,11 +84,11 @@ def _installed(program: Program, system: System) -> Path | None:
 def _fetched(program: Program, system: System) -> Path:
     try:
         distribution(system)
-        unpacked = cached(program.selection, system)
+        unpacked = cached(program.selection, system, program.suite)
         if unpacked is None:
             # It takes some seconds, in which a person should know what is going on.
             print(f"fetching {program.name} …", file=sys.stderr, flush=True)
-            unpacked = fetch(program.selection, None, system)
+            unpacked = fetch(program.selection, program.suite, system)
     except FetchError as error:
         raise _missing(program, str(error)) from error
     found = _first(program, unpacked.directories())
@@ -104,7 +104,18 @@ def _first(program: Program, directories: list[Path]) -> Path | None:
 def _candidates(program: Program, directories: list[Path]) -> Iterator[Path]:
     for directory in directories:
         if all(_runs(directory / name) for name in program.together):
-            yield from filter(_runs, (directory / name for name in program.files))
+            found = filter(_runs, (directory / name for name in program.files))
+            yield from (path for path in found if _is_new_enough(path, program))
+
+
+def _is_new_enough(path: Path, program: Program) -> bool:
+    if not program.least:
+        return True
+    try:
+        number = version(path, program.version_argument)
+    except MissingProgramError:
+        return False
+    return int(number.partition(".")[0]) >= program.least
 
 
 def _runs(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -9,7 +10,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from programs.errors import ServerError
+
 HOST = "127.0.0.1"
+
+_FIRST_PORT, _LAST_PORT, _PORTS_TRIED = 10_000, 65_535, 100
 
 _ENDED = ("X", "Z")
 _STANDING_STILL = ("T", "t", *_ENDED)
@@ -66,11 +71,29 @@ def tied(
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens now; somebody may a moment later."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 on which nobody listens now; somebody may a moment later.
+
+    It is none that the kernel gives to connections, which would take it sooner or later from a
+    server that is started again. Raises ServerError if none is found.
+    """
+    chosen = random.SystemRandom()
+    for _ in range(_PORTS_TRIED):
+        port = chosen.randrange(_FIRST_PORT, _first_of_connections())
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise ServerError(f"{_PORTS_TRIED} ports of {HOST} were tried, and none is free")
+
+
+def _first_of_connections() -> int:
+    """Where the ports begin that connections are given (ip(7), ip_local_port_range)."""
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    first = int(told.split()[0])
+    # Where the range was widened to nearly all, there is nothing below it to choose from.
+    return first if first > 2 * _FIRST_PORT else _LAST_PORT
 
 
 def family(pid: int) -> list[int]:

@@ -22,6 +22,8 @@ _LIBRARY_DIRECTORIES = (
     "usr/lib/*-linux-gnu*",
     # A part of PulseAudio's library, which Chromium is linked to.
     "usr/lib/*-linux-gnu*/pulseaudio",
+    # The part that systemd's own programs share.
+    "usr/lib/*-linux-gnu*/systemd",
     "lib/*-linux-gnu*",
     "usr/lib",
     "lib",

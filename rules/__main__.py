@@ -106,18 +106,99 @@ def _diff(revision: str) -> None:
     sys.exit(1 if found.differs else 0)
 
 
-def _compile() -> tuple[Platform, Files]:
+@main.command(name="backtest")
+@click.argument("alert")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    help="The number to compare with: 0.2, 90s, or 60=90 where the alert has several.",
+)
+@click.option("--for", "for_", help="How long the condition has to hold: 30s, 5m.")
+@click.option("--keep-firing-for", help="How long it fires on after that.")
+@click.option("--since", default="30d", show_default=True, help="How far back: 24h, 30d.")
+@click.option("--prometheus", help="Its URL; the config's first one if not given.")
+@click.option(
+    "--prometheus-credentials",
+    type=click.Path(path_type=Path),
+    help="A file with the token, or user:password, that it wants to be shown.",
+)
+@click.option("--ledger", help="The exporter's URL: what was real, what a false positive.")
+@click.option(
+    "--ledger-token-file",
+    type=click.Path(path_type=Path),
+    help="A file with a token of the role viewer.",
+)
+@click.option("--svg", type=click.Path(path_type=Path), help="A file to draw a picture into.")
+@click.option("--json", type=click.Path(path_type=Path), help="A file to write it all into.")
+def _backtest(
+    *,
+    alert: str,
+    thresholds: tuple[str, ...],
+    for_: str | None,
+    keep_firing_for: str | None,
+    since: str,
+    prometheus: str | None,
+    prometheus_credentials: Path | None,
+    ledger: str | None,
+    ledger_token_file: Path | None,
+    svg: Path | None,
+    json: Path | None,
+) -> None:
+    """Replay ALERT over Prometheus' history, as it is and with other settings.
+
+    Where alerts share a name, labels tell them apart: DataLossRisk:wal_archiving. Ends with 1 if
+    Prometheus or the ledger does not answer, and with 2 if what is asked cannot be understood.
+    """
+    from rules.backtest.asked import AskedError, Given
+    from rules.backtest.command import BacktestError, run
+
+    given = Given(
+        alert=alert,
+        thresholds=thresholds,
+        for_=for_,
+        keep_firing_for=keep_firing_for,
+        since=since,
+        prometheus=prometheus,
+        prometheus_credentials=prometheus_credentials,
+        ledger=ledger,
+        ledger_token=ledger_token_file,
+        outputs=tuple(path for path in (svg, json) if path is not None),
+    )
+    try:
+        click.echo(run(given, _load(), svg=svg, json=json))
+    except AskedError as error:
+        for mistake in error.mistakes:
+            click.echo(f"rules: {mistake}", err=True)
+        sys.exit(2)
+    except BacktestError as error:
+        _fail(str(error))
+
+
+def _load() -> Platform:
     try:
         platform = load(config_path(), problems)
-        for warning in platform.warnings(time.time()):
-            click.echo(f"  warn {warning}", err=True)
+    except ConfigError as error:
+        _refuse(error)
+    for warning in platform.warnings(time.time()):
+        click.echo(f"  warn {warning}", err=True)
+    return platform
+
+
+def _compile() -> tuple[Platform, Files]:
+    platform = _load()
+    try:
         return platform, compile_files(platform)
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        count = len(error.problems)
-        click.echo(f"{count} problem{'s' if count != 1 else ''} in the config", err=True)
-        sys.exit(2)
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    for problem in error.problems:
+        click.echo(problem, err=True)
+    count = len(error.problems)
+    click.echo(f"{count} problem{'s' if count != 1 else ''} in the config", err=True)
+    sys.exit(2)
 
 
 def _prove(platform: Platform, files: Files, *, alone: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from model.alerts import Alert
@@ -63,6 +64,12 @@ def part_names(group: str, platform: Platform) -> list[str]:
     return names_of_parts(group, rules)
 
 
+def group_interval(group: str, platform: Platform) -> timedelta:
+    """How often Prometheus evaluates a group."""
+    own = next((one.interval for one in _recordings(group, platform) if one.interval), None)
+    return own or platform.watched_by.evaluation_interval
+
+
 def rules_path(group: str) -> str:
     """Where a group's rules stand."""
     return f"rules/generated/{group}.rules.yml"
@@ -99,14 +106,12 @@ def dashboard_link(service: str, platform: Platform) -> dict[str, str]:
 
 
 def _parts(name: str, platform: Platform) -> list[dict[str, Any]]:
-    recordings = _recordings(name, platform)
-    own = next((one.interval for one in recordings if one.interval), None)
     return within_limits(
         {
             "name": name,
-            "interval": prometheus(own or platform.watched_by.evaluation_interval),
+            "interval": prometheus(group_interval(name, platform)),
             "rules": [
-                *(_recording(one, platform) for one in recordings),
+                *(_recording(one, platform) for one in _recordings(name, platform)),
                 *(_rule(alert, platform) for alert in groups(platform).get(name, [])),
             ],
         }

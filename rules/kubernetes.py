@@ -1,11 +1,15 @@
 """The same for Kubernetes, as the Prometheus operator's objects (monitoring.coreos.com/v1).
 
 Rules, the scrape of the exporter, and Alertmanager's file as the Secret that the operator reads:
-key `alertmanager.yaml`, with the templates beside it. It holds no secret, only the names of files.
+key `alertmanager.yaml`, with the templates beside it. It holds no secret, only the names of files:
+those that the operator mounts of another Secret, which `spec.secrets` of the Alertmanager names.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from model.durations import prometheus
@@ -18,6 +22,9 @@ DIRECTORY = "deploy/kubernetes/generated"
 NAMESPACE = "tickettoken-monitoring"
 # The operator mounts what stands beside the file here, and the file itself elsewhere.
 _TEMPLATES = "/etc/alertmanager/config/*.tmpl"
+# Secrets that an Alertmanager object names are mounted each below a directory of its own name.
+ALERTMANAGER_SECRETS = "alertmanager-secrets"
+_SECRETS_DIRECTORY = f"/etc/alertmanager/secrets/{ALERTMANAGER_SECRETS}"
 # What the operator's Prometheus and Alertmanager select objects by.
 _LABELS = {"app.kubernetes.io/name": JOB, "app.kubernetes.io/component": "monitoring"}
 
@@ -70,8 +77,50 @@ def _service_monitor(platform: Platform) -> dict[str, Any]:
     }
 
 
+def secret_keys(platform: Platform) -> Mapping[str, str]:
+    """The key in the Secret of Alertmanager's secrets for each file that the config names.
+
+    A file's name or, where several have it, its whole path.
+    """
+    paths = dict.fromkeys(_files(routing.document(platform, _TEMPLATES)))
+    names = Counter(PurePosixPath(path).name for path in paths)
+    return {
+        path: name
+        if names[name := PurePosixPath(path).name] == 1
+        else path.strip("/").replace("/", "_")
+        for path in paths
+    }
+
+
+def _files(node: Any) -> Iterator[str]:
+    """The file of every secret in Alertmanager's document."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _files(one)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key.endswith("_file"):
+                yield value
+            else:
+                yield from _files(value)
+
+
+def _mounted(node: Any, keys: Mapping[str, str]) -> Any:
+    """The document with every secret's file where the operator mounts it."""
+    if isinstance(node, list):
+        return [_mounted(one, keys) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: f"{_SECRETS_DIRECTORY}/{keys[value]}"
+        if key.endswith("_file")
+        else _mounted(value, keys)
+        for key, value in node.items()
+    }
+
+
 def _secret(platform: Platform) -> dict[str, Any]:
-    written = routing.document(platform, _TEMPLATES)
+    written = _mounted(routing.document(platform, _TEMPLATES), secret_keys(platform))
     templates = {path.rpartition("/")[2]: text for path, text in messages.build(platform).items()}
     return {
         "apiVersion": "v1",

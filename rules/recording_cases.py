@@ -16,17 +16,25 @@ from typing import Any
 from model.alerts import Alert
 from model.durations import seconds
 from model.platform import Platform
-from model.promql import Count, Or, OverRange, Ratio, Recording, Threshold
+from model.promql import (
+    Count,
+    HistogramQuantile,
+    Or,
+    OverRange,
+    Ratio,
+    Recording,
+    Threshold,
+)
 from rules.case import Case, Expected, Scene
 from rules.cases import kept_out, stays_quiet
-from rules.series import Series, deep, just_over, ranges, results
+from rules.series import Feed, Series, deep, just_over, ranges, results
 from rules.timing import Timing
 
 # As many targets as it takes to tell one from another: promtool's time grows with them.
 _TARGETS = 2
 _REPLICAS = ("one:3017", "two:3017", "three:3017")
-# What a value is compared with: a share, or a number of results.
-_HALF, _TWO = Decimal("0.5"), Decimal(2)
+# What a value is compared with: a share, or so many results.
+_HALF, _AS_MANY = Decimal("0.5"), 2
 # Into so many steps the range is divided whose length is tested, and so many samples are others.
 _STEPS, _OTHERS = 20, 2
 # Their share in the value is more than a hundredth.
@@ -59,15 +67,20 @@ class _Recorded(Scene):
 
 def recording_cases(recording: Recording, platform: Platform) -> Iterator[RecordedCase]:
     """The cases of one recording rule. Raises UntestableError."""
-    condition = recording.expr > (_TWO if _counts(recording) else _HALF)
+    condition = recording.expr > _compared_with(recording, platform)
     alert = _asking(recording, condition)
     for case in _cases(alert, condition, platform):
         yield RecordedCase(case, condition.threshold)
     yield from _whole_range(alert, condition, platform)
 
 
-def _counts(recording: Recording) -> bool:
-    return any(isinstance(part, Count) for part in deep(recording.expr))
+def _compared_with(recording: Recording, platform: Platform) -> Decimal:
+    """What its value is compared with: a share, or fewer than there are to count."""
+    counts = [part for part in deep(recording.expr) if isinstance(part, Count)]
+    if not counts:
+        return _HALF
+    most = min(len(results(part.inner, Feed(platform))) for part in counts)
+    return Decimal(max(0, min(_AS_MANY, most - 1)))
 
 
 def _asking(recording: Recording, condition: Threshold) -> Alert:
@@ -130,7 +143,9 @@ def _whole_range(alert: Alert, condition: Threshold, platform: Platform) -> Iter
     """What was other for a moment has a share in the value for as long as the range, no longer."""
     over = [part for part in condition.walk() if isinstance(part, OverRange)]
     lengths = {part.length for part in over}
-    if len(lengths) != 1 or any(part.function not in _WEIGHING for part in over):
+    # A quantile is not moved by a few.
+    shares = any(isinstance(part, HistogramQuantile) for part in condition.walk())
+    if len(lengths) != 1 or shares or any(part.function not in _WEIGHING for part in over):
         return
     length = lengths.pop()
     step = length / _STEPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rules.output import HEADER, Files
@@ -75,21 +76,26 @@ def write(files: Files, root: Path) -> list[str]:
     Raises OSError.
     """
     changed = [path for path, text in sorted(files.items()) if _current(root / path) != text]
+    put({root / path: files[path] for path in changed})
+    removed = leftovers(files, root)
+    for path in removed:
+        (root / path).unlink()
+    return changed + removed
+
+
+def put(texts: Mapping[Path, str]) -> None:
+    """Write files, all of them or none. Raises OSError."""
     staged: list[tuple[Path, Path]] = []
     try:
-        for path in changed:
+        for path, text in texts.items():
             # Not a comprehension: what was staged before an error has to be known.
-            staged.append((_stage(root / path, files[path]), root / path))  # noqa: PERF401
+            staged.append((_stage(path, text), path))
     except OSError:
         for temporary, _ in staged:
             temporary.unlink(missing_ok=True)
         raise
     for temporary, final in staged:
         temporary.replace(final)
-    removed = leftovers(files, root)
-    for path in removed:
-        (root / path).unlink()
-    return changed + removed
 
 
 def _stage(final: Path, text: str) -> Path:

@@ -1,9 +1,16 @@
-"""What pytest says at its end, besides which tests passed."""
+"""What holds for all tests: who runs them, and what pytest says at its end."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 import structlog
+from scheduling import BesideScheduling
+
+_IMAGE = Path(__file__).parent / "deploy" / "test_image.py"
 
 
 def pytest_configure() -> None:
@@ -13,8 +20,26 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*processors[:-1], plain])
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what builds an image, for minutes and as root, unless a place for it is named."""
+    return True if collection_path == _IMAGE and _builds_no_image() else None
+
+
+def _builds_no_image() -> bool:
+    return "MONITORING_IMAGE" not in os.environ
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BesideScheduling:
+    """Run files that wait beside those that compute."""
+    return BesideScheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which versions of the outside programs the generated files were proved."""
+    """Say with which versions of the outside programs the generated files were proved.
+
+    And what was left out.
+    """
     told = [
         str(text)
         for report in terminalreporter.getreports("passed")
@@ -23,3 +48,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     for text in told:
         terminalreporter.write_line(f"the generated files were proved with {text}")
+    if _builds_no_image():
+        terminalreporter.write_line("the container's image was not built: that is make image-root")

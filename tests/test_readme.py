@@ -7,7 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from model.load import load
+from exporter.operations.channels import Channels
+from exporter.settings import Settings
+from model.load import VARIABLE, load
 from rules.compile import compile_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +56,35 @@ def test_the_maintenance_of_the_readme_is_declared_and_changes_no_rule(tmp_path:
     changed, before = compile_files(platform), compile_files(without)
     # People read there who is in maintenance; no machine does.
     assert {path for path in changed if changed[path] != before[path]} == {"docs/alerts/README.md"}
+
+
+def variables() -> list[str]:
+    """Those in the first column of the table of settings, in its order."""
+    rows = re.findall(r"^\| (`[A-Z][^|]*) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
+
+
+def test_the_table_of_settings_has_every_variable_that_is_read_each_once_and_no_other() -> None:
+    targets = {target.variable for target in load(ROOT / "config.py").targets} - {None}
+    read = {field.upper() for field in (*Settings.model_fields, *Channels.model_fields)}
+    named = variables()
+    # Of the services' addresses one stands for all.
+    services = {name for name in targets if name not in {"DATABASE_URL", "REDIS_URL"}}
+    assert set(named) & services == {"AUTH_SERVICE_URL"}
+    assert set(named) - services == read | targets - services | {VARIABLE}
+    assert len(named) == len(set(named))
+
+
+def test_every_default_in_the_table_of_settings_is_the_one_that_is_used() -> None:
+    text = (ROOT / "README.md").read_text()
+    for model in (Settings, Channels):
+        for name, field in model.model_fields.items():
+            if isinstance(field.default, (int, str)) and not isinstance(field.default, bool):
+                (row,) = re.findall(
+                    rf"^\| [^|]*`{name.upper()}`[^|]* \| ([^|]*) \|", text, re.MULTILINE
+                )
+                shown = {"0.0.0.0": "all addresses"}.get(str(field.default), str(field.default))
+                assert shown in row.replace("`", "").split(", "), name
 
 
 def test_every_target_of_make_that_the_readme_names_exists() -> None:

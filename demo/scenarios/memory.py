@@ -76,8 +76,10 @@ def _no_namespaces() -> str | None:
             text=True,
             check=False,
         )
+    if tried.returncode == 0:
+        return None
     said = tried.stdout.strip()
-    return f"no mount namespace of its own: {said}" if tried.returncode else None
+    return f"no mount namespace of its own ({said}): run this as root, outside of a container"
 
 
 SCENARIOS = (

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from exporter.chat.background import Background
 from exporter.chat.pagerduty_out import PagerDutyAcknowledger
+from exporter.chat.routing_keys import read_keys
 from exporter.chat.slack_message import Message
 from exporter.chat.slack_replies import SlackReplies
 from exporter.instruments import Family
@@ -31,7 +32,7 @@ class Chat:
         self.pagerduty = (
             PagerDutyAcknowledger(
                 store,
-                settings.pagerduty_routing_key.get_secret_value(),
+                read_keys(settings.pagerduty_routing_key.get_secret_value()),
                 platform,
                 failed,
                 self.background,

@@ -15,7 +15,9 @@ from typing import Any
 import structlog
 from sqlalchemy import (
     Column,
+    ColumnClause,
     ColumnElement,
+    Connection,
     DefaultClause,
     Index,
     MetaData,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     literal,
     null,
     select,
@@ -233,17 +236,20 @@ def _month_after(month: datetime) -> datetime:
 async def _made(session: Session, what: Archiving, name: str) -> list[str]:
     """Make an archive unless there is one. Raises ArchiveRefusedError if rows would not fit in."""
     async with session.begin() as connection:
+        newer = await connection.run_sync(_unknown_columns, what.of)
         found = {archive.name: archive for archive in await _found(connection, what.of)}
         if name not in found:
             made = what.of.to_metadata(MetaData(), name=name)
             made.indexes.clear()
+            for column in newer:
+                made.append_column(column)
             await connection.execute(CreateTable(made))
             await connection.run_sync(Index(f"{name}_by_time", made.c[what.at.name]).create)
             return [column.name for column in made.columns]
         archive_ = found[name]
         if archive_.trouble is not None:
             raise ArchiveRefusedError(f"{name}: {archive_.trouble}")
-        wanted = [column.name for column in what.of.columns]
+        wanted = [column.name for column in (*what.of.columns, *newer)]
         missing = [column for column in wanted if column not in archive_.columns]
         if missing:
             raise ArchiveRefusedError(
@@ -255,6 +261,15 @@ async def _made(session: Session, what: Archiving, name: str) -> list[str]:
         ):
             raise ArchiveRefusedError(f"{name}: we may not write it: GRANT INSERT")
         return wanted
+
+
+def _unknown_columns(connection: Connection, of: Table) -> list[Column[Any]]:
+    """What a newer version has added to a table: its rows are not moved without it."""
+    return [
+        Column(column["name"], column["type"])
+        for column in inspect(connection).get_columns(of.name)
+        if column["name"] not in of.columns
+    ]
 
 
 async def _move(
@@ -271,7 +286,8 @@ async def _move(
     async with session.begin() as connection:
         keys = [tuple(row) for row in await connection.execute(oldest)]
         if keys:
-            rows = select(*(what.of.c[column.name] for column in into.columns))
+            columns: list[ColumnClause[Any]] = [named(column.name) for column in into.columns]
+            rows = select(*columns).select_from(what.of)
             chosen = key.in_(keys)
             await connection.execute(
                 insert(into).from_select(list(into.columns.keys()), rows.where(chosen))

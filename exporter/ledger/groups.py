@@ -114,9 +114,9 @@ class Acknowledged:
 
 
 async def acknowledged_elsewhere(
-    connection: AsyncConnection, since: datetime
+    connection: AsyncConnection, since: datetime, now: datetime
 ) -> list[Acknowledged]:
-    """Incidents with an acknowledgement since then that PagerDuty was not told of.
+    """Incidents with an acknowledgement since then that PagerDuty is to be told of, by nobody yet.
 
     An incident of which an alert still waits is left out: to acknowledge it would silence what
     nobody has seen. What is suppressed was told to nobody, and does not count.
@@ -148,7 +148,7 @@ async def acknowledged_elsewhere(
         if status != ACKNOWLEDGED:
             waiting.add(key)
     told = await deliveries.known(
-        connection, "pagerduty-out", [one.event_id for one in incidents.values()]
+        connection, "pagerduty-out", [one.event_id for one in incidents.values()], now
     )
     return [
         one for key, one in incidents.items() if key not in waiting and one.event_id not in told

@@ -20,6 +20,7 @@ from exporter.ledger.incoming import Incoming
 from exporter.ledger.ingest import CHANGES, Outcome, Source, ingest
 from exporter.ledger.options import store_options
 from exporter.ledger.responses import Responses
+from exporter.ledger.revocations import Revocations
 from exporter.ledger.service_figures import ServiceFigures
 from exporter.ledger.store import Store
 from exporter.settings import Settings
@@ -49,6 +50,7 @@ class Ledger:
         self.platform = platform
         self.store = Store(store_options(settings))
         self.figures = ServiceFigures(self.store)
+        self.revocations = Revocations(self.store, read_only=settings.read_only)
         self.started_at = datetime.now(UTC)
         self._claim = Claim(self.store, self.replica, self.started_at)
         self._read_only = settings.read_only
@@ -96,6 +98,7 @@ class Ledger:
                 if not opened:
                     await self.store.open()
                     opened = True
+                await self.revocations.refresh(datetime.now(UTC))
                 await self._refresh()
                 trouble = ""
             except StoreUnavailableError as error:

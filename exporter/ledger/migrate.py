@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 # An advisory lock of its own, for whoever migrates: any number that nobody else uses.
 _LOCK = 3017_0001
 VERSION_TABLE = "ledger_version"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -35,6 +36,11 @@ class Revisions:
     def behind(self) -> bool:
         """Whether there are steps that the store does not have."""
         return self.known and self.current != self.wanted
+
+
+def head() -> str:
+    """The revision of the schema that this version has."""
+    return ScriptDirectory(str(_MIGRATIONS)).get_current_head() or ""
 
 
 async def migrate(engine: AsyncEngine) -> str:
@@ -70,7 +76,12 @@ def _upgrade(connection: Connection) -> str:
     current = _revision(connection)
     known = {step.revision for step in script.walk_revisions()}
     if current is not None and current not in known:
-        log.warning("the ledger was migrated by a newer version", revision=current)
+        log.warning(
+            "the ledger was migrated by a newer version, on whose schema this one works; "
+            "update this replica too",
+            revision=current,
+            ours=script.get_current_head(),
+        )
         return current
     command.upgrade(config, "head")
     return _revision(connection) or ""
@@ -78,7 +89,7 @@ def _upgrade(connection: Connection) -> str:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 

@@ -207,13 +207,27 @@ replicas: Table = Table(
     Column("version", Text, nullable=False),
 )
 
-# Deliveries that must not count twice: PagerDuty repeats them, and signs no time.
+# Deliveries that must not count twice: PagerDuty repeats them, and signs no time. What we deliver
+# is claimed until a time first, and done when there is none any more: whoever claims it may die.
 deliveries: Table = Table(
     "deliveries",
     metadata,
     Column("source", String(16), primary_key=True),
     Column("event_id", String(128), primary_key=True),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("claimed_until", UtcDateTime),
+)
+
+# What is refused although it is signed and has not expired: one session of the console by its id
+# (`kind` session), or all tokens and sessions of a person that were issued until `at` (person).
+# From `until` on none of them can be valid anyway.
+revocations: Table = Table(
+    "revocations",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
 )
 
 # By which group of which receiver an alert was last notified. `dedup_key` is the group key's hash:
@@ -237,6 +251,46 @@ pagerduty_incidents: Table = Table(
     Column("dedup_key", String(64), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
 )
+
+# What was worse than an alert: opened from one by a person, and never archived. What its alert was
+# is copied, since alerts are. `priority` and `kind` are those of `incidents.py`. `opened_by` and
+# `closed_by` are who did it, or for whom it was done; the audit trail knows both.
+incidents: Table = Table(
+    "incidents",
+    metadata,
+    Column("id", _number(), primary_key=True),
+    Column("alert_id", String(36), nullable=False),
+    Column("alert_name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("closed_by", Text),
+    Column("cause", Text),
+    Column("resolution", Text),
+    Column("post_mortem_due_at", UtcDateTime, nullable=False),
+    Column("post_mortem_at", UtcDateTime),
+    # Where it can be read: an address or a path.
+    Column("post_mortem_place", Text),
+    CheckConstraint("priority IN ('P0', 'P1')", name="incidents_priority"),
+    CheckConstraint(
+        "(closed_at IS NULL) = (cause IS NULL) AND (closed_at IS NULL) = (resolution IS NULL)",
+        name="incidents_closed",
+    ),
+)
+# At most one open incident of an alert, whoever opens it at the same time.
+Index(
+    "incidents_one_open",
+    incidents.c.alert_id,
+    unique=True,
+    sqlite_where=text("closed_at IS NULL"),
+    postgresql_where=text("closed_at IS NULL"),
+)
+Index("incidents_by_opening", incidents.c.opened_at)
 
 # Small facts that all replicas share, by name: `reconciled_until` is an ISO time.
 facts: Table = Table(

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from exporter.chat.routing_keys import read_keys
 from exporter.conversation.redaction import secrets_of_settings
 from exporter.settings import Settings
 from model.platform import Platform
@@ -18,6 +19,8 @@ def known_secrets(settings: Settings, platform: Platform, urls: Mapping[str, str
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             yield from _parts(value.get_secret_value())
+    if settings.pagerduty_routing_key is not None:
+        yield from read_keys(settings.pagerduty_routing_key.get_secret_value()).values()
     for target in platform.targets:
         yield from secrets_of_settings(target, urls[target.name])
 

@@ -35,11 +35,13 @@ class Channels(BaseModel):
     alert_from_email: str | None = None
     alert_to_email: str | None = None
     slack_webhook_url: Annotated[SecretStr | None, AfterValidator(_web_url)] = None
+    # Without a webhook: a bot's token, and the channel that it writes to.
+    slack_token: SecretStr | None = None
     slack_channel: str | None = None
     pagerduty_routing_key: SecretStr | None = None
 
 
-_SECRETS = frozenset({"smtp_pass", "slack_webhook_url", "pagerduty_routing_key"})
+_SECRETS = frozenset({"smtp_pass", "slack_webhook_url", "slack_token", "pagerduty_routing_key"})
 
 
 def read_channels(environment: Mapping[str, str]) -> tuple[Channels, list[str]]:

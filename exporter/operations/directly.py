@@ -10,7 +10,9 @@ from email.utils import formatdate, make_msgid
 
 import aiohttp
 from pydantic import SecretStr
+from pydantic_core import from_json
 
+from exporter.chat.routing_keys import keyed, mistakes, read_keys
 from exporter.operations.channels import Channels
 from exporter.operations.console import OperationError
 from exporter.operations.smtp import RefusedError, UnreachableError, logged_in
@@ -19,6 +21,9 @@ from model.platform import Platform
 
 SUBJECT = "A test of the monitoring service: nothing is wrong"
 _SECONDS = aiohttp.ClientTimeout(total=15)
+_SLACK_API = "https://slack.com/api/chat.postMessage"
+# Of an answer: what is read, and what of it a person is shown.
+_READ, _SHOWN = 65_536, 200
 
 
 class NotSetError(Exception):
@@ -63,35 +68,74 @@ def _email(channels: Channels) -> str:
 
 
 async def _slack(session: aiohttp.ClientSession, channels: Channels) -> str:
+    if channels.slack_webhook_url is None and channels.slack_token is not None:
+        return await _slack_bot(session, channels, channels.slack_token)
     url = _secret("SLACK_WEBHOOK_URL", channels.slack_webhook_url)
     status, text = await _post(session, "Slack", url, {"text": SUBJECT})
     if status != 200:
-        raise OperationError(f"Slack refuses: {status} {text}")
+        raise OperationError(f"Slack refuses: {status} {text[:_SHOWN]}")
     return "Slack has taken a message"
 
 
+async def _slack_bot(
+    session: aiohttp.ClientSession, channels: Channels, bot_token: SecretStr
+) -> str:
+    """By a bot's token. Slack answers 200 to what it refuses, and says so within."""
+    channel = _set("SLACK_CHANNEL", channels.slack_channel)
+    authorization = f"Bearer {bot_token.get_secret_value()}"
+    message = {"channel": channel, "text": SUBJECT}
+    status, text = await _post(session, "Slack", _SLACK_API, message, authorization)
+    said = _object(text)
+    if status != 200 or said.get("ok") is not True:
+        raise OperationError(f"Slack refuses: {status} {said.get('error') or text[:_SHOWN]}")
+    return f"Slack has taken a message to {channel}"
+
+
+def _object(text: str) -> Mapping[str, object]:
+    """What an answer says; nothing where it is no JSON object."""
+    try:
+        said = from_json(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 async def _pagerduty(session: aiohttp.ClientSession, channels: Channels, platform: Platform) -> str:
-    key = _secret("PAGERDUTY_ROUTING_KEY", channels.pagerduty_routing_key)
-    url = next((one.url for one in platform.channels if isinstance(one, PagerDuty)), None)
-    if url is None:
+    given = _secret("PAGERDUTY_ROUTING_KEY", channels.pagerduty_routing_key)
+    if wrong := list(mistakes(given, platform)):
+        raise OperationError("; ".join(wrong))
+    found = list(keyed(read_keys(given), platform))
+    if not found:
         raise NotSetError("the config has no PagerDuty")
+    for channel, key in found:
+        await _open_and_close(session, channel, key)
+    return "PagerDuty has taken an incident, and its end"
+
+
+async def _open_and_close(session: aiohttp.ClientSession, channel: PagerDuty, key: str) -> None:
     told = {"summary": SUBJECT, "source": "monitoring-service", "severity": "info"}
     event = {"routing_key": key, "dedup_key": make_msgid()[1:-1]}
     # One that is opened here is closed here.
     for step in ({"event_action": "trigger", "payload": told}, {"event_action": "resolve"}):
-        status, text = await _post(session, "PagerDuty", url, {**event, **step})
+        status, text = await _post(session, "PagerDuty", channel.url, {**event, **step})
         if status != 202:
-            raise OperationError(f"PagerDuty refuses: {status} {text}")
-    return "PagerDuty has taken an incident, and its end"
+            raise OperationError(f"PagerDuty refuses, for {channel.name}: {status} {text[:_SHOWN]}")
 
 
 async def _post(
-    session: aiohttp.ClientSession, whom: str, url: str, body: Mapping[str, object]
+    session: aiohttp.ClientSession,
+    whom: str,
+    url: str,
+    body: Mapping[str, object],
+    authorization: str | None = None,
 ) -> tuple[int, str]:
     """Status and words. Raises OperationError, which never has the URL in it: it is a secret."""
+    headers = {} if authorization is None else {"Authorization": authorization}
     try:
-        async with session.post(url, json=body, timeout=_SECONDS, allow_redirects=False) as answer:
-            return answer.status, (await answer.content.read(200)).decode(errors="replace")
+        async with session.post(
+            url, json=body, headers=headers, timeout=_SECONDS, allow_redirects=False
+        ) as answer:
+            return answer.status, (await answer.content.read(_READ)).decode(errors="replace")
     except TimeoutError:
         raise OperationError(f"{whom} does not answer") from None
     except (aiohttp.ClientError, OSError) as error:

@@ -22,13 +22,16 @@ from exporter.operations.console import FAILED, say
 def command() -> None:
     """Look for what is wrong with the service and with what it needs, and say what to do.
 
-    It changes nothing, and may be run beside the service. Ends with 1 if a fault was found.
+    It changes nothing, and may be run beside the service. Ends with 1 if a fault was found; advice
+    is no fault.
     """
     logs.quiet()
     found = asyncio.run(_told())
     faults = [finding for finding in found if finding.fault is not None]
     unknown = sum(not finding.examined for finding in found)
-    rest = f"; {unknown} could not be looked at" if unknown else ""
+    advice = sum(finding.advice is not None for finding in found)
+    rest = f"; {advice} {'piece' if advice == 1 else 'pieces'} of advice" if advice else ""
+    rest += f"; {unknown} could not be looked at" if unknown else ""
     if faults:
         say(f"done: {len(faults)} {'fault' if len(faults) == 1 else 'faults'}{rest}")
         sys.exit(FAILED)
@@ -58,4 +61,6 @@ async def examine(
 def _line(finding: Finding) -> str:
     if finding.fault is not None:
         return f"FAULT    {finding.fault}: {finding.what}\n         {finding.do}"
+    if finding.advice is not None:
+        return f"advice   {finding.advice}: {finding.what}\n         {finding.do}"
     return f"{'ok' if finding.examined else 'unknown':8} {finding.what}"

@@ -20,7 +20,7 @@ from psycopg import sql
 from exporter.ledger.migrate import VERSION_TABLE
 from exporter.ledger.options import store_options
 from exporter.ledger.store import Store
-from exporter.ledger.tables import alert_audit, alert_notes, alerts, metadata, metrics
+from exporter.ledger.tables import alert_audit, alert_notes, alerts, incidents, metadata, metrics
 from exporter.operations.console import OperationError, finish, say, settings
 from exporter.operations.contents import (
     MARK,
@@ -36,7 +36,7 @@ from exporter.settings import Settings
 
 _ARCHIVE = re.compile(r"(alerts|metrics)_archive_\d{4}_\d{2}")
 # What is history. The rest comes by itself as soon as an exporter runs.
-_HISTORY = frozenset(table.name for table in (alerts, alert_notes, alert_audit, metrics))
+_HISTORY = frozenset(table.name for table in (alerts, alert_notes, alert_audit, incidents, metrics))
 _AUDIT_FUNCTION = "alert_audit_is_append_only"
 # The service holds its locks for seconds; somebody's forgotten transaction holds them for ever.
 _LOCK_TIMEOUT = "60s"

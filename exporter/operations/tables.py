@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.visible import visible
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _STYLE = (
     "body{font:16px/1.5 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}"
@@ -17,19 +19,25 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a sentence, and a table if there is something to show."""
+    """A heading, a sentence, a list, and a table, as far as there is something to show."""
 
     title: str
     text: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    items: tuple[str, ...] = ()
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
     """A document in Markdown."""
     parts = [f"# {_plain(title)}"]
     for section in sections:
-        parts += [f"## {_plain(section.title)}", _plain(section.text)]
+        if section.title:
+            parts.append(f"## {_plain(section.title)}")
+        if section.text:
+            parts.append(_plain(section.text))
+        if section.items:
+            parts.append("\n".join(f"- {_plain(item)}" for item in section.items))
         if section.rows:
             lines = (section.columns, tuple("---" for _ in section.columns), *section.rows)
             parts.append(
@@ -51,7 +59,13 @@ def page(title: str, sections: Sequence[Section]) -> str:
         f"<style>{_STYLE}</style><h1>{name}</h1>",
     ]
     for section in sections:
-        parts.append(f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>")
+        if section.title:
+            parts.append(f"<h2>{html.escape(section.title)}</h2>")
+        if section.text:
+            parts.append(f"<p>{html.escape(section.text)}</p>")
+        if section.items:
+            items = "".join(f"<li>{html.escape(item)}</li>" for item in section.items)
+            parts.append(f"<ul>{items}</ul>")
         if section.rows:
             rows = [_row("th", section.columns), *(_row("td", row) for row in section.rows)]
             parts.append(f"<table>{''.join(rows)}</table>")
@@ -59,7 +73,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 
 def _plain(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def _row(cell: str, row: Sequence[str]) -> str:

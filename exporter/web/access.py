@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import time
 from ipaddress import IPv4Address, IPv6Address
 
 from aiohttp import web
@@ -65,6 +66,7 @@ def require_ingest(request: web.Request) -> None:
             given.strip().encode("utf-8", "surrogateescape"), expected.get_secret_value().encode()
         )
     ):
+        request.app[SERVICE].telemetry.ingest_refused.set(time.time())
         raise web.HTTPUnauthorized(
             text="the bearer token is not INGEST_TOKEN",
             headers={"WWW-Authenticate": 'Bearer realm="ingest"'},

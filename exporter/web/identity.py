@@ -11,6 +11,7 @@ from aiohttp import web
 from exporter.ledger.actor import Actor, Via
 from exporter.web.client_address import client_address
 from exporter.web.keys import REQUEST_ID, SERVICE
+from exporter.web.revoked import REVOKED, is_revoked
 
 Role = Literal["viewer", "responder", "admin", "ingest"]
 
@@ -111,12 +112,14 @@ def _identified(request: web.Request) -> Identity | Anonymous:
     if settings.jwt_secret is None:
         return Anonymous("JWT_SECRET is not set, so that no token can be valid", refused=True)
     # PyJWT costs memory that a pure prober need not spend.
-    from exporter.web.tokens import TokenRefusedError, verify
+    from exporter.web.tokens import TokenRefusedError, identity_of, verified
 
     try:
-        return verify(token, settings)
+        claims = verified(token, settings, settings.jwt_audience)
+        who = identity_of(claims)
     except TokenRefusedError as error:
         return Anonymous(str(error), refused=True)
+    return Anonymous(REVOKED, refused=True) if is_revoked(request, claims) else who
 
 
 def _bearer(request: web.Request) -> str | Anonymous:

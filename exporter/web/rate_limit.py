@@ -107,10 +107,11 @@ def rate_limit(limit: int) -> Middleware:
 def _who(request: web.Request) -> str:
     who = caller(request)
     # Guesses at tokens are counted by where they come from.
-    return f"person {who.name}" if isinstance(who, Identity) else f"address {_network(request)}"
+    return f"person {who.name}" if isinstance(who, Identity) else f"address {network_of(request)}"
 
 
-def _network(request: web.Request) -> str:
+def network_of(request: web.Request) -> str:
+    """Where a request comes from: an address, of IPv6 the network that its owner has."""
     address = client_address(request)
     if address is None or ":" not in address:
         return address or ""

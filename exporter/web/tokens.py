@@ -26,11 +26,6 @@ class TokenRefusedError(Exception):
     """A token that is not valid; says why, and nothing of the secret."""
 
 
-def verify(token: str, settings: Settings) -> Identity:
-    """Whose token it is. Raises TokenRefusedError."""
-    return identity_of(verified(token, settings, settings.jwt_audience))
-
-
 def verified(
     token: str, settings: Settings, audience: str, leeway: timedelta = _LEEWAY
 ) -> dict[str, Any]:
@@ -58,7 +53,7 @@ def identity_of(claims: dict[str, Any]) -> Identity:
 
 
 def mint(settings: Settings, subject: str, role: Role, life: timedelta) -> str:
-    """A new token. Raises ValueError for a subject or a life that `verify` would not take."""
+    """A new token. Raises ValueError for a subject or a life that would not be taken."""
     if settings.jwt_secret is None:
         raise ValueError("JWT_SECRET is not set: tokens are signed with it")
     if not timedelta(0) < life <= LONGEST_LIFE:

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 
 from exporter.ledger.archives import Archiving, archive
 from exporter.ledger.errors import ArchiveRefusedError
+from exporter.ledger.revocations import forget_expired
 from exporter.ledger.store import Session
 from exporter.ledger.tables import RESOLVED, alert_groups, alerts, deliveries, metrics, replicas
 from exporter.workers.compaction import compact
@@ -63,5 +64,7 @@ async def clean_up(
     ):
         async with session.begin() as connection:
             await connection.execute(delete(table).where(seen < now - age))
+    async with session.begin() as connection:
+        await forget_expired(connection, now)
     if refused:
         raise ArchiveRefusedError("; ".join(refused))

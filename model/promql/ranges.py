@@ -52,11 +52,16 @@ class OverRange(Expr):
         shown = replace(self.inner, offset=timedelta(0))
         offset = f" offset {prometheus(self.inner.offset)}" if self.inner.offset else ""
         series = f"{shown}[{prometheus(self.length)}]{offset}"
-        if self.parameter is None:
-            return f"{self.function}({series})"
-        if self.function == "quantile_over_time":
-            return f"{self.function}({self.parameter:f}, {series})"
-        return f"{self.function}({series}, {self.parameter:f})"
+        return called(self.function, series, self.parameter)
+
+
+def called(function: str, series: str, parameter: Decimal | None) -> str:
+    """A function over a range, with its number where it takes one."""
+    if parameter is None:
+        return f"{function}({series})"
+    if function == "quantile_over_time":
+        return f"{function}({parameter:f}, {series})"
+    return f"{function}({series}, {parameter:f})"
 
 
 def rate(selector: Selector, length: timedelta) -> OverRange:

@@ -46,13 +46,12 @@ def html(page: Page) -> str:
 
 
 def fragment(page: Page, folder: str, level: int = 2) -> str:
-    """The page's text without its title, to stand within another page.
+    """The page's sections, to stand within another page that says what the page begins with.
 
     `folder` is where the alerts' pages are, with a slash at its end; `level` is its headings'.
     """
-    blocks = (text for block in page.lead for text in _block(block, folder))
     sections = (text for section in page.sections for text in _section(section, folder, level))
-    return "\n".join((*blocks, *sections))
+    return "\n".join(sections)
 
 
 def _lines(page: Page) -> Iterator[str]:
@@ -65,6 +64,7 @@ def _lines(page: Page) -> Iterator[str]:
     yield f"<style>{_STYLE}</style>"
     yield "</head>"
     yield "<body>"
+    yield '<p><a href="/">What is broken now</a></p>'
     yield f"<h1>{escape(page.title)}</h1>"
     # From the index a page is one step down, from a page its neighbours are beside it.
     folder = "runbooks/" if page.alert is None else ""

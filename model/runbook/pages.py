@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
@@ -50,11 +50,15 @@ def page_names(platform: Platform) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own, *(rule.name for rule in escalation_rules(platform)))))
 
 
-def runbook(name: str, platform: Platform) -> Page:
-    """The page of an alert. Raises UnknownAlertError."""
+def runbook(name: str, platform: Platform, labels: Mapping[str, str] | None = None) -> Page:
+    """The page of an alert. Raises UnknownAlertError.
+
+    With the labels of one that fires, only what is said of it: not of others that share its name.
+    """
     alerts = [alert for alert in platform.alerts if alert.name == name]
     if alerts:
-        return _of_alerts(alerts, platform)
+        meant = [alert for alert in alerts if labels is not None and _is_meant(alert, labels)]
+        return _of_alerts(meant or alerts, platform)
     for rule in escalation_rules(platform):
         if rule.name == name:
             return _of_escalation(rule, platform)
@@ -63,6 +67,12 @@ def runbook(name: str, platform: Platform) -> Page:
 
 
 # --- alerts of the config -----------------------------------------------------------------------
+
+
+def _is_meant(alert: Alert, labels: Mapping[str, str]) -> bool:
+    own = {**alert.labels, **({} if alert.severity is None else {"severity": alert.severity})}
+    # What a label's template comes to is not known here.
+    return all("{{" in text or labels.get(name) == text for name, text in own.items())
 
 
 def _of_alerts(alerts: list[Alert], platform: Platform) -> Page:

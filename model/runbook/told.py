@@ -55,7 +55,8 @@ def escalation(severity: Severity, platform: Platform) -> Iterator[Block]:
         for row in _rows(contacts[step.to], platform)
     )
     if rows:
-        yield Table(("Not acknowledged for", *_HEADING), rows)
+        yield Paragraph(plain("When nobody acknowledges it:"))
+        yield Table(("After", *_HEADING), rows)
 
 
 def business_hours(hours: BusinessHours) -> str:

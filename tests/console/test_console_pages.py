@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,12 +18,14 @@ from sqlalchemy import insert, text
 from standins import failure
 from stores import sqlite
 
+from exporter.contacts import is_business
+from exporter.ledger.lists import Group
 from exporter.ledger.store import StoreOptions
 from exporter.ledger.strips import SLOTS, Run, Strip, Strips, Went
 from exporter.ledger.tables import metrics
 from exporter.probers.result import Health, ProbeResult
 from exporter.web.console.alert_page import scale_of
-from exporter.web.console.on_call import is_business
+from exporter.web.console.board import OpenAlerts, verdict
 from exporter.web.console.words import clock, lasting, milliseconds, number_in, share
 from model.people import BusinessHours
 
@@ -98,6 +101,23 @@ async def test_what_cannot_be_read_of_an_address_is_told(
 
 
 # --- now ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "waiting", "told"),
+    [
+        (0, 0, "no open alerts"),
+        (1, 1, "1 open alert, which nobody has"),
+        (2, 2, "2 open alerts, which nobody has"),
+        (2, 1, "2 open alerts, 1 that nobody has"),
+        (2, 0, "2 open alerts, somebody has each"),
+    ],
+)
+def test_the_first_line_says_whether_somebody_takes_care(
+    count: int, waiting: int, told: str
+) -> None:
+    open_ = OpenAlerts(groups=[Group("ServiceDown", "critical", count, waiting, NOON)])
+    assert verdict([], open_).text == f"Everything works: 0 up; {told}"
 
 
 async def test_what_is_broken_comes_first_with_since_when_and_who_has_it(served: Console) -> None:
@@ -305,6 +325,22 @@ async def test_one_alert_shows_its_figures_its_story_and_its_runbook(served: Con
     assert await served.page(f"/alerts/{row['id']}", headers=PART) != page
 
 
+async def test_what_happened_stands_before_the_runbook_and_labels_after_it(served: Console) -> None:
+    await served.add(alert(1, ago(minutes=9)))
+    page = await served.page(f"/alerts/{alert(1)['id']}")
+    assert page.index("began to fire") < page.index("systemctl restart it") < page.index("Labels")
+
+
+async def test_an_address_in_an_annotation_is_a_link_if_it_leads_to_a_page(
+    served: Console,
+) -> None:
+    texts = {"dashboard_url": "https://grafana/d/x?a=1&b=2", "other": "javascript:alert(1)"}
+    await served.add(alert(1, annotations=texts))
+    page = await served.page(f"/alerts/{alert(1)['id']}")
+    assert '<a href="https://grafana/d/x?a=1&amp;b=2" rel="noreferrer">' in page
+    assert "<dd>javascript:alert(1)</dd>" in page
+
+
 async def test_a_long_story_is_told_page_by_page(tmp_path: Path) -> None:
     async with console(tmp_path, sqlite(tmp_path)) as served:
         await served.add(alert())
@@ -358,6 +394,8 @@ async def test_on_call_tells_whom_to_reach_who_is_next_and_what_to_hand_over(
     page = await served.page("/on-call")
     for told in ("Team lead", "+1-555-0002", "Emergencies (P0)", "Nobody has it after 5 min"):
         assert told in page
+    assert re.search(r"(in business|after) hours, now,</span> <b>(Team lead|Backup)</b>", page)
+    assert page.count("hours, now,") == 1
     for step in ("Test VPN access", "Review escalation contacts", "Brief the next person"):
         assert step in page
     assert f'href="/alerts/{alert(1)["id"]}"' in page

@@ -29,7 +29,6 @@ from programs.process import child
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("chain"),
 ]
 
 # What the issue allows at worst, and what a shared machine may add.

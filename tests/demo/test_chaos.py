@@ -16,7 +16,7 @@ from demo.chaos.run import run
 from demo.chaos.scene import Row, Scene, Wanted, running
 from demo.stack import LedgerStore
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(400)]
 
 DEADLINE = 120.0
 LAMP = frozenset({"alertname": "LampOn", "service": "lamp-000", "severity": "critical"}.items())

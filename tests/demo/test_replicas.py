@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -30,7 +30,6 @@ from programs.server import ANSWER_SECONDS, Server, request
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(240),
-    pytest.mark.xdist_group("replicas"),
 ]
 
 REPLICAS, SHARDS = 3, 2
@@ -85,17 +84,20 @@ class Scene:
     def targets(self) -> set[str]:
         return set(self.simulated.services)
 
-    def exporters(self, *shards: Shard) -> list[Exporter]:
-        """Started and ready."""
+    @contextmanager
+    def exporters(self, *shards: Shard) -> Iterator[list[Exporter]]:
+        """Ready inside, and all gone after, also if one of them was never ready."""
         made = [
             Exporter(self.directory / f"exporter-{port}", self.config, port, shard)
             for port, shard in zip(self.ports, shards, strict=False)
         ]
-        for exporter in made:
-            exporter.start()
-        for exporter in made:
-            exporter.wait_ready()
-        return made
+        with ExitStack() as running:
+            for exporter in made:
+                running.callback(exporter.kill)
+                exporter.start()
+            for exporter in made:
+                exporter.wait_ready()
+            yield made
 
     async def number(self, query: str) -> float:
         found = await self.api.instant(query)
@@ -217,8 +219,7 @@ async def becomes(ask: Callable[[], Awaitable[object]], expected: object, what: 
 async def test_three_replicas_tell_once_of_a_fault_also_while_one_of_them_is_stale(
     scene: Scene,
 ) -> None:
-    exporters = scene.exporters(*[Shard(1, 1)] * REPLICAS)
-    try:
+    with scene.exporters(*[Shard(1, 1)] * REPLICAS) as exporters:
         every = REPLICAS * len(scene.targets)
         await becomes(lambda: scene.number("count(probe_success == 1)"), every, "results")
 
@@ -242,9 +243,6 @@ async def test_three_replicas_tell_once_of_a_fault_also_while_one_of_them_is_sta
         assert await scene.ever_fired("TargetNotProbed") == set()
         for service in both:
             assert [page.status for page in scene.pages(service)] == ["firing", "resolved"]
-    finally:
-        for exporter in exporters:
-            exporter.kill()
 
 
 # --- shards ---------------------------------------------------------------------------------------
@@ -253,8 +251,7 @@ async def test_three_replicas_tell_once_of_a_fault_also_while_one_of_them_is_sta
 async def test_of_two_shards_a_dead_one_is_told_for_its_targets_only(scene: Scene) -> None:
     shards = [Shard(number, SHARDS) for number in range(1, SHARDS + 1)]
     owned = [sorted(filter(shard.owns, scene.targets)) for shard in shards]
-    exporters = scene.exporters(*shards)
-    try:
+    with scene.exporters(*shards) as exporters:
         every = len(scene.targets)
         await becomes(lambda: scene.number("count(probe_success == 1)"), every, "results")
         await becomes(lambda: scene.firing("TargetNotProbed"), [], "TargetNotProbed")
@@ -277,6 +274,3 @@ async def test_of_two_shards_a_dead_one_is_told_for_its_targets_only(scene: Scen
 
         exporters[1].kill()
         await becomes(lambda: scene.firing("ExporterDown"), [OWN], "ExporterDown")
-    finally:
-        for exporter in exporters:
-            exporter.kill()

@@ -21,7 +21,6 @@ from model.load import load
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("scenarios"),
 ]
 
 # Each takes some 20 s; this is for a machine that does much else.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from programs import System, Unpacked, fetch
+from programs import PROGRAMS, System, Unpacked, fetch
 from programs.sources import own_archive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ class Builder:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._buildah = fetch(("buildah",))
+        self._buildah = fetch(PROGRAMS["buildah"].selection)
         self._policy = self.directory / "policy.json"
         self._policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
         self._cache = self._loader_cache(self._buildah)
@@ -67,7 +67,7 @@ class Builder:
 
     def _make_base(self) -> None:
         root = self.directory / "base"
-        debootstrap = fetch(("debootstrap",))
+        debootstrap = fetch(PROGRAMS["debootstrap"].selection)
         scripts = debootstrap.root / "usr/share/debootstrap"
         subprocess.run(
             [debootstrap.program("debootstrap"), "--variant=minbase", SUITE, root, _archive()],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from exporter.settings import Settings
+from programs import find
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "deploy" / "kubernetes"
@@ -108,12 +108,9 @@ def test_the_runbooks_patch_raises_the_limit_and_changes_nothing_else() -> None:
 
 
 def test_kubectl_applies_the_patch_to_the_same_effect(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
     file = tmp_path / "deployment.json"
     file.write_text(json.dumps(only("Deployment")))
-    command = [kubectl, "patch", "--local", "-f", str(file), "-p", PATCH, "-o", "json"]
+    command = [str(find("kubectl")), "patch", "--local", "-f", str(file), "-p", PATCH, "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -123,11 +120,8 @@ def test_kubectl_applies_the_patch_to_the_same_effect(tmp_path: Path) -> None:
 
 
 def test_kubectl_builds_all_of_it(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
     done = subprocess.run(
-        [kubectl, "kustomize", str(DIRECTORY)],
+        [find("kubectl"), "kustomize", str(DIRECTORY)],
         capture_output=True,
         text=True,
         check=False,

@@ -51,7 +51,8 @@ def cabled(directory: Path) -> Iterator[Cabled]:
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/thread-self/ns/net") as own:  # noqa: PTH123 - its descriptor is what is wanted
         if libc.unshare(_NEW_NETWORK) != 0:
-            pytest.skip(f"no network namespace: {os.strerror(ctypes.get_errno())}")
+            why = os.strerror(ctypes.get_errno())
+            pytest.skip(f"no network namespace ({why}): run this as root")
         try:
             ip("link", "set", "lo", "up")
             with _neighbour(directory) as pid:

@@ -18,7 +18,7 @@ from serving import SERVICES, config_text
 
 from exporter.settings import read_settings
 from exporter.web.identity import Identity
-from exporter.web.tokens import verify
+from exporter.web.tokens import identity_of, verified
 from programs import child, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,8 @@ def test_it_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
     for given in ({"JWT_SECRET": SECRET}, {"JWT_SECRET_FILE": str(file)}):
         made = token(*me, **given)
         assert (made.returncode, made.stderr) == (0, "")
-        assert verify(made.stdout.strip(), settings) == Identity("me@example.com", "responder")
+        claims = verified(made.stdout.strip(), settings, settings.jwt_audience)
+        assert identity_of(claims) == Identity("me@example.com", "responder")
 
 
 def test_it_lives_for_as_long_as_it_is_told() -> None:

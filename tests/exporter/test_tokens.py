@@ -18,11 +18,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exporter.settings import Settings, read_settings
 from exporter.web.identity import Identity, Role
-from exporter.web.tokens import LONGEST_LIFE, TokenRefusedError, mint, verify
+from exporter.web.tokens import LONGEST_LIFE, TokenRefusedError, identity_of, mint, verified
 
 SECRET = "secret-of-people-0123456789-0123456789"
 SETTINGS = read_settings({"JWT_SECRET": SECRET})
 LEEWAY = timedelta(seconds=30)
+
+
+def verify(token: str, settings: Settings) -> Identity:
+    return identity_of(verified(token, settings, settings.jwt_audience))
 
 
 def claims(**changed: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from stores import new_database, opened, sqlite
 
+from exporter.ledger.migrate import head
+from exporter.version import VERSION
 from programs import Postgres, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,14 +58,29 @@ def test_an_sqlite_file_is_made_and_its_revision_told(tmp_path: Path) -> None:
     for _ in range(2):
         code, said, complaint = migrate(tmp_path, LEDGER_FILE="ledger.sqlite3")
         assert (code, complaint) == (0, "")
-        assert said == "sqlite, ledger.sqlite3: revision 0001\n"
+        assert said == f"sqlite, ledger.sqlite3: revision {head()}\n"
     assert (tmp_path / "ledger.sqlite3").exists()
+
+
+def test_the_version_is_told_with_the_schema_that_it_has() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "exporter", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (ended.stdout, ended.stderr) == (
+        f"tickettoken-monitoring {VERSION}, schema {head()}\n",
+        "",
+    )
 
 
 def test_a_postgres_is_migrated_and_its_revision_told(tmp_path: Path, postgres: Postgres) -> None:
     url = new_database(postgres)
     for _ in range(2):
         code, said, complaint = migrate(tmp_path, DATABASE_URL=url)
-        assert (code, said, complaint) == (0, "postgresql: revision 0001\n", "")
+        assert (code, said, complaint) == (0, f"postgresql: revision {head()}\n", "")
     database = url.rpartition("/")[2]
-    assert postgres.execute("SELECT version_num FROM ledger_version", database) == "0001"
+    assert postgres.execute("SELECT version_num FROM ledger_version", database) == head()

@@ -253,6 +253,30 @@ def test_it_says_when_it_fires() -> None:
     assert "| critical | 5m | `< 0.5` | 10s | 1m |" in said
 
 
+SHARED = (
+    alert(actions=("Restart it.",)),
+    alert(severity="info", labels={"window": "3d"}, actions=("Wait for Monday.",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"severity": "critical"}, (True, False)),
+        ({"severity": "info", "window": "3d", "target": "web"}, (False, True)),
+        # Nothing of the config is like it: it has been changed since.
+        ({"severity": "info", "window": "1h"}, (True, True)),
+        ({}, (True, True)),
+        (None, (True, True)),
+    ],
+)
+def test_of_alerts_that_share_a_name_only_the_one_that_fires_is_told_beside_it(
+    labels: dict[str, str] | None, told: tuple[bool, bool]
+) -> None:
+    said = markdown(runbook("ServiceDown", platform(*SHARED), labels))
+    assert ("Restart it." in said, "Wait for Monday." in said) == told
+
+
 def test_it_leads_to_the_dashboards_and_to_where_it_is_served() -> None:
     said = text_of()
     assert "https://grafana.example.org/d/monitoring-overview" in said

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
+from click.testing import CliRunner
+
+from exporter.__main__ import main
 from exporter.ledger.store import StoreOptions
 from programs import find
 
@@ -65,3 +70,15 @@ async def operate(directory: Path, *words: str, **variables: str) -> Ended:
     ended = Ended(process.returncode, said.decode(), complaint.decode())
     assert "Traceback" not in ended.complaint, ended.complaint
     return ended
+
+
+async def operate_here(words: tuple[str, ...], variables: Mapping[str, str]) -> Ended:
+    """The same command in this process, which takes a tenth of the time of one of its own.
+
+    How it begins and ends as a process is for `operate` to show.
+    """
+    # It would change the log of all tests that follow.
+    with patch("exporter.logs.quiet"), patch.dict(os.environ, variables):
+        ended = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+    return Ended(ended.exit_code, ended.stdout, ended.stderr)

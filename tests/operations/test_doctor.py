@@ -6,10 +6,12 @@ import asyncio
 import subprocess
 import time
 import uuid
+from collections import namedtuple
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -29,6 +31,9 @@ from programs import Alertmanager, Postgres, Prometheus, Redis, free_port
 pytestmark = pytest.mark.timeout(300)
 
 DEADLINE = 60.0
+Usage = namedtuple("Usage", "total used free")
+# So that there is nothing to advise.
+TUNED = ("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--appendonly", "yes")
 NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 ALERT = """alerts=(
         Alert(
@@ -59,7 +64,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
     (place / "alertmanager.yml").write_text(yaml.safe_dump(NOBODY))
     (place / "prometheus.yml").write_text("{}")
     with (
-        Redis(place / "redis") as redis,
+        Redis(place / "redis", args=TUNED) as redis,
         Alertmanager(place / "alertmanager", place / "alertmanager.yml") as alertmanager,
         Prometheus(place / "prometheus", place / "prometheus.yml") as prometheus,
     ):
@@ -126,7 +131,8 @@ async def scene(tmp_path: Path, parts: Parts) -> AsyncIterator[Scene]:
     own = f"""
     postgres=(Postgres(url="postgresql://postgres@127.0.0.1:1/postgres", {TIMES}),),
     redis=(Redis(url="redis://127.0.0.1:{parts.redis.port}/0", {TIMES}),),
-    ledger=Webhook(url="http://127.0.0.1/api/alertmanager/webhook"),
+    ledger=Webhook(url="http://127.0.0.1/api/alertmanager/webhook",
+                   credentials_file="{tmp_path}/ingest_token"),
     watched_by=Prometheus(alertmanagers=("{alerting}",), prometheus=("{address}",)),
     """
     text = config_text(*SERVICES, databases=own).replace("alerts=(),", ALERT)
@@ -137,6 +143,7 @@ async def scene(tmp_path: Path, parts: Parts) -> AsyncIterator[Scene]:
         await stack.enter_async_context(running(made))
         smtp = await stack.enter_async_context(mail_server())
         await made.client.post("/api/alertmanager/watchdog")
+        (tmp_path / "ingest_token").write_text(f"{variables['INGEST_TOKEN']}\n")
         variables |= {
             "MONITORING_CONFIG": str(made.config),
             "HOST": "127.0.0.1",
@@ -221,6 +228,12 @@ async def schema_behind(scene: Scene) -> None:
     scene.variables["DATABASE_URL"] = new_database(scene.parts.postgres)
 
 
+async def connections_used_up(scene: Scene) -> None:
+    name = f"me_{uuid.uuid4().hex}"
+    scene.parts.postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'word' CONNECTION LIMIT 0")
+    scene.variables["DATABASE_URL"] = scene.parts.postgres.dsn(name, "word")
+
+
 async def pool_exhausted(scene: Scene) -> None:
     store = ledger_of(scene.made).store
     while store.pool.available:
@@ -266,6 +279,18 @@ async def watchdog_lost(scene: Scene) -> None:
     scene.made.service.telemetry.watchdog_received.set(time.time() - 600)
 
 
+async def alertmanager_has_another_token(scene: Scene) -> None:
+    (scene.directory / "ingest_token").write_text("hidden-word")
+
+
+async def alertmanager_shows_another_token(scene: Scene) -> None:
+    headers = {"Authorization": "Bearer hidden-word"}
+    body = {"version": "4", "alerts": []}
+    path = "/api/alertmanager/webhook"
+    async with scene.made.client.post(path, json=body, headers=headers) as answer:
+        assert answer.status == 401
+
+
 async def clock_ahead(scene: Scene) -> None:
     scene.ahead = 60.0
 
@@ -281,11 +306,12 @@ def mounted(*command: str) -> bool:
 async def disk_full(scene: Scene) -> None:
     place = scene.directory / "logs"
     place.mkdir()
-    if not mounted("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)):
-        pytest.skip("a volume can be made by root alone")
-    scene.stack.callback(mounted, "umount", str(place))
-    (place / "log").write_bytes(bytes(1000 * 1024))
     scene.variables["LOG_DIR"] = str(place)
+    if mounted("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)):
+        scene.stack.callback(mounted, "umount", str(place))
+        (place / "log").write_bytes(bytes(1000 * 1024))
+    else:  # root alone can make a volume: others are told of one
+        scene.stack.enter_context(patch("shutil.disk_usage", return_value=Usage(100, 90, 10)))
 
 
 FAULTS: list[tuple[Callable[[Scene], Awaitable[None]], Fault]] = [
@@ -297,6 +323,7 @@ FAULTS: list[tuple[Callable[[Scene], Awaitable[None]], Fault]] = [
     (database_unreachable, Fault.DATABASE_UNREACHABLE),
     (wrong_password, Fault.WRONG_PASSWORD),
     (schema_behind, Fault.SCHEMA_BEHIND),
+    (connections_used_up, Fault.POOL_EXHAUSTED),
     (pool_exhausted, Fault.POOL_EXHAUSTED),
     (redis_unreachable, Fault.REDIS_UNREACHABLE),
     (smtp_unreachable, Fault.SMTP_UNREACHABLE),
@@ -306,6 +333,8 @@ FAULTS: list[tuple[Callable[[Scene], Awaitable[None]], Fault]] = [
     (rules_of_another_config, Fault.RULES_NOT_OURS),
     (alertmanager_away, Fault.ALERTMANAGER_NOT_REACHING),
     (watchdog_lost, Fault.ALERTMANAGER_NOT_REACHING),
+    (alertmanager_has_another_token, Fault.INGEST_TOKEN_MISMATCH),
+    (alertmanager_shows_another_token, Fault.INGEST_TOKEN_MISMATCH),
     (clock_ahead, Fault.CLOCK_OFF),
     (clock_behind, Fault.CLOCK_OFF),
     (disk_full, Fault.DISK_NEARLY_FULL),
@@ -332,8 +361,23 @@ def test_every_fault_that_has_a_name_is_injected() -> None:
 
 async def test_a_service_in_order_beside_which_it_runs_has_no_fault(scene: Scene) -> None:
     found = await scene.findings()
-    assert [finding for finding in found if finding.fault is not None or not finding.examined] == []
+    assert [one for one in found if one.fault or one.advice or not one.examined] == []
+    assert any("Alertmanager's ingest token" in finding.what for finding in found)
     assert any("the service is running, and has" in finding.what for finding in found)
+
+
+@pytest.mark.parametrize(("used", "full"), [(899, False), (900, True)])
+async def test_a_volume_is_nearly_full_at_90_percent(scene: Scene, used: int, full: bool) -> None:
+    with patch("shutil.disk_usage", return_value=Usage(1000, used, 1000 - used)):
+        assert (await scene.faults() == [Fault.DISK_NEARLY_FULL]) == full
+
+
+async def test_advice_is_given_and_is_no_fault(scene: Scene) -> None:
+    database = scene.variables["DATABASE_URL"].rpartition("/")[2]
+    scene.parts.postgres.execute("DROP INDEX alerts_by_creation", database)
+    ended = await operate(scene.directory, "doctor", **scene.variables)
+    assert (ended.code, ended.last) == (0, "done: no fault; 1 piece of advice"), ended
+    assert "advice   index missing: alerts has no index on created_at" in ended.said
 
 
 async def test_the_command_ends_with_0_or_1_and_says_what_to_do(scene: Scene) -> None:

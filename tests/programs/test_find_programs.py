@@ -127,6 +127,23 @@ def test_alertmanager_is_also_known_by_debians_name(bare: System, place: Path) -
     assert find("alertmanager", bare) == there
 
 
+def test_one_that_is_too_old_is_not_taken(bare: System, place: Path) -> None:
+    old = script(place / "installed" / "docker-compose", "echo docker-compose version 1.29.2")
+    assert "docker-compose is not on the PATH" in complaint(
+        "docker-compose", replace(bare, os_release=place / "none")
+    )
+    script(old, "echo Docker Compose version 2.0.0")
+    assert find("docker-compose", bare) == old
+
+
+@pytest.mark.parametrize("text", ["exit 1", "echo no number"])
+def test_one_that_does_not_tell_how_old_it_is_is_not_taken(
+    bare: System, place: Path, text: str
+) -> None:
+    script(place / "installed" / "docker-compose", text)
+    complaint("docker-compose", replace(bare, os_release=place / "none"))
+
+
 def test_the_newest_complete_postgres_off_the_path_is_taken(bare: System, place: Path) -> None:
     for release, names in {
         "9": ("initdb", "postgres", "psql"),
@@ -180,11 +197,11 @@ def test_the_command_prints_one_line_per_program(capsys: pytest.CaptureFixture[s
         assert Path(path).stat().st_mode & stat.S_IXOTH
 
 
-def test_a_program_that_is_not_needed_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--without", "chromium"]) == 0
-    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert "prometheus" in names
-    assert "chromium" not in names
+def test_what_only_tests_need_is_left_out_for_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--for-demo"]) == 0
+    names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"prometheus", "postgres", "redis-server"} <= names
+    assert not {"chromium", "jq", "nginx"} & names
 
 
 def test_the_command_prints_a_path_alone(capsys: pytest.CaptureFixture[str]) -> None:

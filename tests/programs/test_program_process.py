@@ -82,3 +82,10 @@ def test_a_family_includes_descendants_with_sessions_of_their_own(tmp_path: Path
 
 def test_a_free_port_is_nobodys() -> None:
     assert not listens(os.getpid(), free_port())
+
+
+def test_a_free_port_is_none_that_connections_are_given() -> None:
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    first, last = map(int, told.split())
+    if first > 20_000:
+        assert not {free_port() for _ in range(100)} & {*range(first, last + 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOP = {"apiVersion", "kind", "metadata", "spec"}
 GROUP = {"name", "interval", "rules", "limit", "query_offset", "labels"}
 RULE = {"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"}
+MOUNTED = f"/etc/alertmanager/secrets/{kubernetes.ALERTMANAGER_SECRETS}"
 ENDPOINT = {"port", "path", "interval", "scrapeTimeout", "honorLabels", "basicAuth", "scheme"}
 
 
@@ -96,12 +98,34 @@ def test_the_secret_is_alertmanagers_file_with_its_templates_and_without_secrets
     )
     assert done.returncode == 0, done.stderr
     assert "1 templates" in done.stdout
-    generated = yaml.safe_load(routing.build(platform)[routing.PATH])
+    generated = routing.build(platform)[routing.PATH]
+    moved = generated.replace("/etc/alertmanager/secrets/", f"{MOUNTED}/")
     assert yaml.safe_load(data["alertmanager.yaml"]) == {
-        **generated,
+        **yaml.safe_load(moved),
         "templates": ["/etc/alertmanager/config/*.tmpl"],
     }
     assert list(messages.build(platform).values()) == [data["monitoring.tmpl"]]
+
+
+def test_secrets_are_read_from_where_the_operator_mounts_one_secret(
+    platform: Platform, objects: list[dict[str, Any]]
+) -> None:
+    (secret,) = of_kind(objects, "Secret")
+    read = set(re.findall(r"_file: (\S+)", secret["stringData"]["alertmanager.yaml"]))
+    keys = kubernetes.secret_keys(platform).values()
+    assert read == {f"{MOUNTED}/{key}" for key in keys}
+    assert {"smtp_password", "slack_webhook_url", "ingest_token"} <= set(keys)
+    documented = (ROOT / "docs" / "deploy.md").read_text()
+    assert set(re.findall(r"--from-file=(\w+)", documented)) >= set(keys)
+    assert f"secret generic {kubernetes.ALERTMANAGER_SECRETS}" in documented
+
+
+def test_files_of_one_name_in_two_directories_have_two_keys(tmp_path: Path) -> None:
+    platform = changed(tmp_path, ('"/run/slack"', '"/run/b/key"'), ('"/run/pagerduty"', '"/a/key"'))
+    keys = kubernetes.secret_keys(platform)
+    assert (keys["/run/b/key"], keys["/a/key"]) == ("run_b_key", "a_key")
+    assert keys["/run/ingest"] == "ingest"
+    assert len(set(keys.values())) == len(keys)
 
 
 def test_the_exporters_password_is_a_reference_to_a_secret(tmp_path: Path) -> None:

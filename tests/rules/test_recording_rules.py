@@ -28,15 +28,20 @@ def asked_of(group: str) -> dict[str, str]:
     return {name: text for name, text in generated().items() if f"{group}-recorded-" in name}
 
 
+def promtool(directory: Path, *tests: str) -> str:
+    """What promtool says of files of unit tests; empty if they pass."""
+    command = [str(find("promtool")), "test", "rules", *tests]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
 def objections(group: str, step: str, old: str, new: str, directory: Path) -> str:
     """What a file of tests of a group's recording rules says of a change of the rules."""
     rules, tests = f"{group}.rules.yml", f"{group}-recorded-{step}.test.yml"
     assert old in generated()[rules]
     (directory / rules).write_text(generated()[rules].replace(old, new))
     (directory / tests).write_text(generated()[tests])
-    command = [str(find("promtool")), "test", "rules", tests]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return promtool(directory, tests)
 
 
 def recorded() -> list[tuple[str, str]]:
@@ -63,6 +68,14 @@ def test_each_is_asked_whether_its_value_is_over_another_and_is_not(group: str, 
         if one["expr"].startswith((f"({name} ", f"({name}{{"))
     ]
     assert {bool(one["exp_samples"]) for one in asked} == {True, False}
+
+
+def test_each_records_what_its_tests_say(tmp_path: Path) -> None:
+    for name, text in generated().items():
+        (tmp_path / name).write_text(text)
+    tests = sorted(name for name in generated() if "-recorded-" in name)
+    assert len(tests) > 5
+    assert promtool(tmp_path, *tests) == ""
 
 
 @pytest.mark.parametrize(

@@ -78,4 +78,9 @@ async def _schema(settings: Settings) -> Finding:
             f"the schema is of revision {found.current or 'none'}, not {found.wanted}",
             _MIGRATE,
         )
+    if not found.known:
+        return fine(
+            f"the store ({store.name}) answers; its schema, {found.current}, is a newer version's "
+            f"than this one's, {found.wanted}, which works on it: update this replica too"
+        )
     return fine(f"the store ({store.name}) answers, and has schema {found.current}")

@@ -25,13 +25,28 @@ class Fault(StrEnum):
     RULES_NOT_LOADED = "rules not loaded"
     RULES_NOT_OURS = "rules not ours"
     ALERTMANAGER_NOT_REACHING = "Alertmanager not reaching us"
+    INGEST_TOKEN_MISMATCH = "ingest token mismatch"  # noqa: S105 - it names one
     CLOCK_OFF = "clock off"
     DISK_NEARLY_FULL = "disk nearly full"
 
 
+class Advice(StrEnum):
+    """What works and should be done all the same, in the words that are printed."""
+
+    INDEX_MISSING = "index missing"
+    INDEX_INVALID = "index invalid"
+    ARCHIVING_DUE = "archiving due"
+    STATISTICS_STALE = "statistics stale"
+    DEAD_ROWS = "dead rows"
+    OUT_OF_ROOM = "out of room soon"
+    REDIS_NO_LIMIT = "Redis without a limit"
+    REDIS_NO_POLICY = "Redis without a policy"
+    REDIS_NOT_PERSISTENT = "Redis without persistence"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence. `fault` is None where all is well, or where it could not be looked at.
+    """One sentence. `fault` and `advice` are None where all is well, or where nobody could look.
 
     `examined` is False in the latter case: something else has to be mended, or set, first.
     """
@@ -40,6 +55,7 @@ class Finding:
     fault: Fault | None = None
     do: str = ""
     examined: bool = True
+    advice: Advice | None = None
 
 
 def fine(what: str) -> Finding:
@@ -55,3 +71,8 @@ def unknown(what: str) -> Finding:
 def broken(fault: Fault, what: str, do: str) -> Finding:
     """It is not as it should be, and what to do."""
     return Finding(what, fault, do)
+
+
+def advised(advice: Advice, what: str, do: str) -> Finding:
+    """It works, and what to do all the same."""
+    return Finding(what, do=do, advice=advice)

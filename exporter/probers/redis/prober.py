@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from exporter.probers.failure import ProbeFailure
+from exporter.probers.failure import ProbeFailure, clean
+from exporter.probers.http.clock import now
 from exporter.probers.http.network import Network
 from exporter.probers.redis.config import ConfigReader
 from exporter.probers.redis.keys import KeySizes
 from exporter.probers.redis.link import REDIS_PORT, SENTINEL_PORT, Link
 from exporter.probers.redis.master import MasterFinder
-from exporter.probers.redis.protocol import Script
+from exporter.probers.redis.protocol import Refusal, Script, text_of
 from exporter.probers.redis.server import Answer, ServerProber
 from exporter.probers.redis.slowlog import SlowLog
 from exporter.probers.result import Reason, Sample
@@ -29,6 +30,7 @@ class RedisProber(ServerProber):
         self._config = ConfigReader(target.config_command)
         named = (("config", target.config_command), ("slowlog", True), ("keys", target.keys))
         self._collectors = ("info", *(name for name, asked in named if asked))
+        self._config_command = target.config_command
         super().__init__(url, SENTINEL_PORT if target.master_name else REDIS_PORT, network)
         place = self._address
         self._keys = KeySizes(target.keys, place.database)
@@ -51,6 +53,27 @@ class RedisProber(ServerProber):
             *self._keys.commands,
         )
         return Script(commands, self._address.secrets)
+
+    async def settings(self, *wanted: str, timeout: float) -> dict[str, str] | None:
+        """What Redis says of settings of its own, by their names; None where we may not ask.
+
+        Raises ProbeFailure, also where Redis refuses to tell.
+        """
+        if self._config_command is None:
+            return None
+        deadline = now() + timeout
+        link = self._link if self._finder is None else await self._finder.find(deadline)
+        commands = tuple((self._config_command, "GET", name) for name in wanted)
+        script = Script((*self._opened, *commands), self._address.secrets)
+        replies = await link.talk(script, deadline)
+        self._check_opening(replies[: self._first], self._first)
+        told: dict[str, str] = {}
+        for reply in replies[self._first :]:
+            if isinstance(reply, Refusal):
+                raise ProbeFailure(Reason.QUERY, f"CONFIG was refused: {clean(reply.text)}")
+            pair = [text_of(one) or "" for one in reply] if isinstance(reply, list) else []
+            told.update(zip(pair[::2], pair[1::2], strict=False))
+        return told
 
     async def _ask(self, answer: Answer, deadline: float) -> None:
         answer.samples.append(_DOWN)

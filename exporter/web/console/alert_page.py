@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -31,6 +31,9 @@ _DEEDS: Final = {
     "note": "noted",
     "resolve": "resolved it by hand",
     "end": "found that it had ended",
+    "incident_open": "opened an incident",
+    "incident_close": "closed its incident",
+    "post_mortem": "wrote its post-mortem",
 }
 # Beyond these the figures stand at the edge of the picture.
 _WIDTH: Final = 100.0
@@ -68,7 +71,7 @@ async def show(visit: Visit) -> Page:
     alert_id = known_id(visit.request.match_info["id"])
     row, story = await patiently(_read(visit, alert_id, query.before))
     alert = _listed(row)
-    annotations = _texts(row.annotations)
+    annotations, labels = _texts(row.annotations), _texts(row.labels)
     value, threshold = annotations.pop("value", ""), annotations.pop("threshold", "")
     return Page(
         "alert.html",
@@ -81,15 +84,17 @@ async def show(visit: Visit) -> Page:
             "threshold": threshold,
             "scale": scale_of(value, threshold),
             "description": annotations.pop("description", ""),
-            "labels": sorted(_texts(row.labels).items()),
-            "annotations": sorted(
-                (name, text) for name, text in annotations.items() if name != "summary"
-            ),
+            "labels": sorted(labels.items()),
+            "annotations": [
+                (name, text, _web_address(text))
+                for name, text in sorted(annotations.items())
+                if name != "summary"
+            ],
             "generator_url": _web_address(row.generator_url or ""),
             "moments": _moments(row, story, query.before, visit.now),
             "earlier": story[-1].id if len(story) == _HAPPENINGS else None,
             "before": query.before,
-            "runbook": runbook_of(alert.name, visit.service.loaded.platform),
+            "runbook": runbook_of(alert.name, visit.service.loaded.platform, labels),
         },
         live="alert_live.html",
         here="/alerts",
@@ -184,9 +189,9 @@ def scale_of(value: str, threshold: str) -> Scale | None:
 # --- its runbook --------------------------------------------------------------------------------
 
 
-def runbook_of(name: str, platform: Platform) -> str | None:
+def runbook_of(name: str, platform: Platform, labels: Mapping[str, str]) -> str | None:
     """The runbook of an alert as HTML, escaped; None for one that the config does not know."""
     try:
-        return fragment(runbook(name, platform), "/runbooks/", level=3)
+        return fragment(runbook(name, platform, labels), "/runbooks/", level=3)
     except UnknownAlertError:
         return None

@@ -17,12 +17,14 @@ from exporter.web.console import (
 )
 from exporter.web.console.board import STRIPS, StripsInUse
 from exporter.web.console.drawing import DRAWING, Drawing
+from exporter.web.rate_limit import Buckets
 
 
 def add_console(app: web.Application) -> None:
     """Add every page, and what people do on them."""
     app[DRAWING] = Drawing()
     app[STRIPS] = StripsInUse()
+    app[login.LOGINS] = Buckets(login.LOGINS_A_MINUTE)
     app.add_routes(
         [
             web.get("/", board.show),

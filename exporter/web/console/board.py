@@ -83,9 +83,15 @@ def verdict(targets: Sequence[Target], alerts: OpenAlerts | None) -> Verdict:
         return Verdict(state, text, short)
     if not alerts.count:
         return Verdict(state, f"{text}; no open alerts", short)
-    waiting = f"{alerts.waiting:,} that nobody has" if alerts.waiting else "somebody has each"
     noun = "alert" if alerts.count == 1 else "alerts"
-    return Verdict(state, f"{text}; {alerts.count:,} open {noun}, {waiting}", short)
+    return Verdict(state, f"{text}; {alerts.count:,} open {noun}, {_who(alerts)}", short)
+
+
+def _who(alerts: OpenAlerts) -> str:
+    """Whether somebody takes care of all that is open."""
+    if alerts.waiting == alerts.count:
+        return "which nobody has"
+    return f"{alerts.waiting:,} that nobody has" if alerts.waiting else "somebody has each"
 
 
 @page

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -13,6 +16,12 @@ from exporter.web.console import session as sessions
 from exporter.web.console.page import HEADERS, Page, Visit, deed, drawn, read_form, refusal
 from exporter.web.console.session import SessionRefusedError
 from exporter.web.keys import SERVICE
+from exporter.web.rate_limit import Buckets, network_of
+
+# From one address, and for everybody behind it. A token cannot be guessed; this keeps whoever tries
+# from filling the log, and the processor.
+LOGINS_A_MINUTE: Final = 20
+LOGINS: Final = web.AppKey("logins", Buckets)
 
 log = structlog.get_logger("exporter.console")
 
@@ -33,9 +42,12 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     except web.HTTPException as error:
         return await drawn(request, refusal(error.status, error.text or error.reason), None)
     onward = sessions.local_path(form.get("next"))
-    settings, now = request.app[SERVICE].settings, datetime.now(UTC)
+    verdict = request.app[LOGINS].take(network_of(request), time.monotonic())
+    if not verdict.allowed:
+        return await _too_often(request, onward, math.ceil(verdict.retry_after))
+    now = datetime.now(UTC)
     try:
-        session, value = sessions.begin(form.get("token", "").strip(), settings, now)
+        session, value = sessions.begin(request, form.get("token", "").strip(), now)
     except SessionRefusedError as error:
         log.warning("a login was refused", why=str(error), address=client_address(request))
         return await drawn(request, _page(request, onward, str(error)), None)
@@ -49,17 +61,28 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 async def log_out(visit: Visit, form: Mapping[str, str]) -> web.StreamResponse:
     """End the session."""
     del form
-    log.info("logged out", actor=visit.session.identity.name)
+    session, ledger = visit.session, visit.service.ledger
+    if ledger is not None:
+        ledger.revocations.end_session(session.session_id, session.ends_at)
+        ledger.touch()
+    log.info("logged out", actor=session.identity.name)
     response = web.Response(status=303, headers={**HEADERS, "Location": "/login?said=logged-out"})
     sessions.forget(visit.request, response)
     return response
 
 
-def _page(request: web.Request, onward: str, refused: str = "") -> Page:
+async def _too_often(request: web.Request, onward: str, wait: int) -> web.StreamResponse:
+    said = f"more than {LOGINS_A_MINUTE} logins a minute come from your address; wait {wait} s"
+    response = await drawn(request, _page(request, onward, said, 429), None)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _page(request: web.Request, onward: str, refused: str = "", status: int = 401) -> Page:
     possible = request.app[SERVICE].settings.jwt_secret is not None
     return Page(
         "login.html",
         "Log in",
         {"onward": onward, "refused": refused, "possible": possible},
-        status=401 if refused else 200,
+        status=status if refused else 200,
     )

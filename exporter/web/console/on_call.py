@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from exporter.contacts import hours_of, is_business
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.web.console.alert_views import line
 from exporter.web.console.page import Page, Visit, page, patiently
 from exporter.web.console.words import lasting
-from model.people import BusinessHours, Contact, Severity
+from model.people import Contact, Severity
 from model.platform import Platform
 from model.runbook.told import business_hours
 
 if TYPE_CHECKING:
     from exporter.ledger.lists import Listed
 
-# Who is reached when: the words of `Contact.when`, in the order in which they are shown.
-_HOURS: Final = (
-    ("business", "Business hours"),
-    ("after-hours", "After hours"),
-    ("always", "At any hour"),
-    ("emergency", "Emergencies (P0)"),
-)
 _MOST_OPEN: Final = 25
-_ALL_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +39,6 @@ class Ladder:
     severity: Severity
     response: str
     steps: Sequence[Step]
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """The contacts of an hour; `now` is whether it is theirs."""
-
-    name: str
-    contacts: Sequence[Contact]
-    now: bool
 
 
 @page
@@ -81,22 +64,6 @@ async def show(visit: Visit) -> Page:
         },
         here="/on-call",
     )
-
-
-def is_business(hours: BusinessHours, now: datetime) -> bool:
-    """Whether people are at work."""
-    local = now.astimezone(ZoneInfo(hours.time_zone))
-    return _ALL_DAYS[local.weekday()] in hours.weekdays and hours.start <= local.hour < hours.end
-
-
-def hours_of(platform: Platform, *, at_work: bool) -> list[Hours]:
-    """The contacts, hour by hour."""
-    now = {"business": at_work, "after-hours": not at_work, "always": True, "emergency": False}
-    found = (
-        (title, [one for one in platform.contacts if one.when == when], now[when])
-        for when, title in _HOURS
-    )
-    return [Hours(title, contacts, theirs) for title, contacts, theirs in found if contacts]
 
 
 def _ladder(severity: Severity, platform: Platform) -> Ladder:

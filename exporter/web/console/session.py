@@ -2,7 +2,7 @@
 
 The cookie is signed as tokens are, for an audience of its own: the API does not take it for a
 token, and a token does not serve as a cookie. Every replica knows it. Logging out takes it away
-from the browser, nothing else.
+from the browser, and has all replicas refuse it where there is a ledger to tell them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aiohttp import web
 from exporter.settings import Settings
 from exporter.web.identity import PEOPLE, Identity, Role
 from exporter.web.keys import SERVICE
+from exporter.web.revoked import REVOKED, is_revoked
 
 LONGEST: Final = timedelta(hours=12)
 _CSRF: Final = b"csrf of the console's session "
@@ -36,6 +37,7 @@ class Session:
     """Somebody at a browser. `csrf` is in every form of its pages, and nowhere else."""
 
     identity: Identity
+    session_id: str
     ends_at: datetime
     csrf: str
 
@@ -44,10 +46,11 @@ class Session:
         return PEOPLE.index(self.identity.role) >= PEOPLE.index(role)
 
 
-def begin(token: str, settings: Settings, now: datetime) -> tuple[Session, str]:
+def begin(request: web.Request, token: str, now: datetime) -> tuple[Session, str]:
     """A session for whoever shows a token, and the cookie's value. Raises SessionRefusedError."""
     from exporter.web.tokens import TokenRefusedError, identity_of, signed, verified
 
+    settings = request.app[SERVICE].settings
     if settings.jwt_secret is None:
         raise SessionRefusedError("JWT_SECRET is not set, so that no token can be valid")
     try:
@@ -57,6 +60,8 @@ def begin(token: str, settings: Settings, now: datetime) -> tuple[Session, str]:
         raise SessionRefusedError(str(error)) from None
     if who.role not in PEOPLE:
         raise SessionRefusedError(f'the role "{who.role}" is not a person\'s')
+    if is_revoked(request, claims):
+        raise SessionRefusedError(REVOKED)
     until = min(float(claims["exp"]), (now + LONGEST).timestamp())
     if until <= now.timestamp():
         raise SessionRefusedError("the token has expired: get a new one")
@@ -73,7 +78,8 @@ def begin(token: str, settings: Settings, now: datetime) -> tuple[Session, str]:
         },
         settings,
     )
-    return Session(who, datetime.fromtimestamp(int(until), UTC), _csrf(session_id, settings)), value
+    ends_at = datetime.fromtimestamp(int(until), UTC)
+    return Session(who, session_id, ends_at, _csrf(session_id, settings)), value
 
 
 def current(request: web.Request) -> Session | None:
@@ -90,10 +96,10 @@ def current(request: web.Request) -> Session | None:
     except TokenRefusedError:
         return None
     session_id = claims.get("jti")
-    if not isinstance(session_id, str) or who.role not in PEOPLE:
+    if not isinstance(session_id, str) or who.role not in PEOPLE or is_revoked(request, claims):
         return None
     ends_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
-    return Session(who, ends_at, _csrf(session_id, settings))
+    return Session(who, session_id, ends_at, _csrf(session_id, settings))
 
 
 def keep(request: web.Request, response: web.Response, session: Session, value: str) -> None:

@@ -31,7 +31,7 @@
       if (answer.status === 401) return loggedOut();
       const text = await answer.text();
       if (!answer.ok) throw new Error(`the answer was ${answer.status}`);
-      take(new DOMParser().parseFromString(text, "text/html"));
+      take(new DOMParser().parseFromString(text, "text/html"), answer.headers.get("Date"));
       stale.hidden = true;
     } catch (error) {
       if (mine === asking) old(error);
@@ -41,7 +41,7 @@
     }
   }
 
-  function take(fresh) {
+  function take(fresh, sentAt) {
     for (const part of fresh.querySelectorAll("[data-part]")) {
       const shown = document.getElementById(part.id);
       if (!shown) continue;
@@ -50,7 +50,8 @@
     }
     const drawn = document.querySelector("footer time");
     if (drawn) {
-      const now = new Date();
+      // The server's clock, as every other time on the page.
+      const now = new Date(sentAt ?? Date.now());
       drawn.dateTime = now.toISOString();
       drawn.textContent = now.toISOString().slice(11, 19);
     }

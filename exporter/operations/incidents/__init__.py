@@ -1,0 +1,1 @@
+"""What an incident's record and its post-mortem say."""
