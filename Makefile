@@ -45,7 +45,7 @@ rules: $(VENV)/demo.stamp ## Compile config.py into rules, routes and dashboards
 check: $(VENV)/demo.stamp ## Prove that the generated files are what config.py says; write nothing
 	@exec $(BIN)/python -m rules --check
 
-mutate: $(VENV)/demo.stamp ## Change every alert in every way and see that its unit tests notice
+mutate: $(VENV)/demo.stamp ## Change every rule in every way and see that its unit tests notice
 	@exec $(BIN)/python -m rules mutate
 
 test: lint ## Run everything that CI runs

@@ -27,6 +27,7 @@ from demo import history, payments
 from demo.api import Api
 from demo.external import External, serving
 from demo.gateway import Gateway, listening
+from demo.hurry import hurried_ladder
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
 from model.load import load
@@ -41,6 +42,7 @@ from programs import (
 )
 from programs.process import HOST
 from rules import alerts, escalation, messages, routing, scrape
+from rules.output import Files
 
 ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
@@ -181,6 +183,7 @@ async def running(
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
                 await asyncio.to_thread(write_rules, overlay, compiled)
+                _hurry_ladder(compiled)
             else:
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
@@ -305,12 +308,30 @@ async def compile_rules(config: Path, output: Path) -> None:
 
 def write_rules(config: Path, output: Path) -> None:
     """As compile_rules, without proving once more what `make check` proves: only times differ."""
+    _write(config, output, _PROGRAMS_READ)
+
+
+def load_alerts(stack: Stack) -> None:
+    """Have Prometheus load the alerts of the stack's config as it stands, of a hurried stack."""
+    compiled = stack.prometheus.config.parents[2]
+    _write(stack.config, compiled, (alerts.build, escalation.build))
+    _hurry_ladder(compiled)
+    stack.prometheus.reload()
+
+
+def _write(config: Path, output: Path, builds: Sequence[Callable[[Platform], Files]]) -> None:
     platform = load(config)
-    for build in _PROGRAMS_READ:
+    for build in builds:
         for path, text in build(platform).items():
             written = output / path
             written.parent.mkdir(parents=True, exist_ok=True)
             written.write_text(text, encoding="utf-8")
+
+
+def _hurry_ladder(compiled: Path) -> None:
+    path = compiled / escalation.PATH
+    if path.exists():
+        path.write_text(hurried_ladder(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def exporter_environment(config: Path, port: int, ledger: str | None) -> dict[str, str]:
