@@ -15,6 +15,7 @@ QUICK ?=
 SECONDS ?=
 FILE ?=
 SINCE ?=
+LIST ?= morning
 REPLACE ?=
 UPLOAD ?=
 PYTEST_ARGS ?=
@@ -24,7 +25,8 @@ FUZZ := PATH="$(CURDIR)/$(BIN):$$PATH" tests/probers/fuzz_response.py -timeout=5
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run rules check mutate test image-root lint bench soak chaos fuzz pictures clean lock \
-	doctor backup restore archive report test-email test-slack test-pagerduty
+	doctor backup restore archive report test-email test-slack test-pagerduty \
+	checklist checklist-morning checklist-weekly checklist-monthly checklist-handoff incidents
 
 help: ## Show what can be done
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -43,7 +45,7 @@ rules: $(VENV)/demo.stamp ## Compile config.py into rules, routes and dashboards
 check: $(VENV)/demo.stamp ## Prove that the generated files are what config.py says; write nothing
 	@exec $(BIN)/python -m rules --check
 
-mutate: $(VENV)/demo.stamp ## Change every alert in every way and see that its unit tests notice
+mutate: $(VENV)/demo.stamp ## Change every rule in every way and see that its unit tests notice
 	@exec $(BIN)/python -m rules mutate
 
 test: lint ## Run everything that CI runs
@@ -86,6 +88,14 @@ restore: $(VENV)/runtime.stamp ## Restore FILE=… into the ledger's store (REPL
 
 archive: $(VENV)/runtime.stamp ## Move old metrics and ended alerts to the archives now
 	@exec $(BIN)/python -m exporter archive
+
+checklist: checklist-$(LIST) ## Go through a checklist (LIST=morning, weekly, monthly or handoff)
+
+checklist-morning checklist-weekly checklist-monthly checklist-handoff: checklist-%: $(VENV)/runtime.stamp
+	@exec $(BIN)/python -m exporter checklist $*
+
+incidents: $(VENV)/runtime.stamp ## List open incidents and post-mortems that are due
+	@exec $(BIN)/python -m exporter incident list
 
 report: $(VENV)/runtime.stamp ## Report alerts, availability and error budgets (SINCE=30d, FILE=report.html)
 	@exec $(BIN)/python -m exporter report $(if $(SINCE),--since $(SINCE)) $(if $(FILE),--output '$(FILE)')

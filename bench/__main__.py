@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from bench import kept as results
 from bench import (
     rows_archive,
     rows_databases,
@@ -23,6 +25,7 @@ from bench import (
     rows_saturated,
     rows_truth,
 )
+from bench.kept import Kept
 from bench.nginx import Nginx
 from bench.ours import ROOT
 from bench.peers import Blackbox, PostgresExporter, RedisExporter, said_version
@@ -67,23 +70,40 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     default=ROOT / "docs" / "performance.md",
-    help="Where the document goes; it is written only if all rows were measured.",
+    help="Where the document goes, and beside it what was measured, as .json.",
 )
 def main(*, quick: bool, chosen: Sequence[str], limit: float, output: Path) -> None:
     """Measure ours and the peers side by side."""
     plan = Plan(rounds=1, seconds=2.0, limit=limit, attempts=1) if quick else _full(limit)
     try:
-        rows, versions = _measured(plan, tuple(chosen) or tuple(_ROWS), quick=quick)
+        known = results.read(output.with_suffix(".json")) if chosen else {}
+        groups, versions = _measured(plan, tuple(chosen) or tuple(_ROWS), quick=quick)
     except (BenchError, DisturbedError, FetchError, MissingProgramError, ServerError) as error:
         click.echo(f"bench: {error}", err=True)
         sys.exit(1)
+    rows = [row for group in groups.values() for row in group]
     click.echo(plain(rows))
     for row in rows:
         for note in row.notes:
             click.echo(f"({row.key}) {note}")
-    if not chosen:
-        write(output, document(rows, plan, versions))
-        click.echo(f"written to {output}")
+    today = datetime.now(UTC).date()
+    new = {key: results.kept(group, plan, versions, today) for key, group in groups.items()}
+    if quick and chosen:
+        click.echo("nothing is written: a quick round is no measure of single rows")
+    else:
+        _keep(output, known | new)
+
+
+def _keep(output: Path, groups: Mapping[str, Kept]) -> None:
+    """Write the document, if there is something of every row."""
+    missing = [key for key in _ROWS if key not in groups]
+    if missing:
+        click.echo(f"nothing is written: rows {', '.join(missing)} were never kept: run all of it")
+        return
+    ordered = {key: groups[key] for key in _ROWS}
+    results.write(output.with_suffix(".json"), ordered)
+    write(output, document(ordered))
+    click.echo(f"written to {output}")
 
 
 def _full(limit: float) -> Plan:
@@ -93,19 +113,19 @@ def _full(limit: float) -> Plan:
 
 def _measured(
     plan: Plan, chosen: Sequence[str], *, quick: bool
-) -> tuple[list[Row], dict[str, str]]:
+) -> tuple[dict[str, list[Row]], dict[str, str]]:
     with ExitStack() as running:
         directory = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         nginx = running.enter_context(
             Nginx(directory / "nginx", plain=_PLAIN_PORTS, secure=_SECURE_PORTS)
         )
         shop = Workshop(directory, plan, quick, nginx)
-        rows = []
+        groups: dict[str, list[Row]] = {}
         for key in chosen:
             started = time.monotonic()
-            rows.extend(_ROWS[key](shop))
+            groups[key] = _ROWS[key](shop)
             click.echo(f"({key}) measured in {time.monotonic() - started:.0f} s", err=True)
-    return rows, _versions()
+    return groups, _versions()
 
 
 def _versions() -> dict[str, str]:

@@ -77,9 +77,10 @@ class Row:
         return "" if self.quoted is None else f"{_number(self.quoted)} {self.unit} (the issue's)"
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """The table for the document."""
-    lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *(row.cells() for row in rows)]
+def markdown(rows: Iterable[Sequence[str]]) -> str:
+    """The table for the document: cells of rows, each with the day on which it was measured."""
+    headings = (*_HEADINGS, "measured")
+    lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 import click
 
 from demo.acknowledgement import acknowledge, token
+from demo.hurry import waits
 from demo.scenario import (
     ALERT,
     CHANNELS,
@@ -103,13 +104,13 @@ async def _scene(scenario: Scenario, name: str, *, keep: bool) -> int:
     _headline("Starting the platform, the exporter, Prometheus, Alertmanager and the sinks")
     labels = scenario.fires[name]
     alert = declared(load(ROOT / "config.py"), name, labels)
-    async with running(_report, hurry=True) as stack:
+    async with running(_report, hurry=True, ledger="postgresql") as stack:
         _addresses(stack)
         _headline(f"{name}, when this has been true for {prometheus(alert.for_)}")
         click.echo(f"  {alert.expr}")
-        hurried = declared(stack.platform, name, labels)
-        if hurried.for_ < alert.for_:
-            click.echo(f"  here, where nobody wants to wait, for {prometheus(hurried.for_)}")
+        shorter = waits(declared(stack.platform, name, labels))
+        if shorter < alert.for_:
+            click.echo(f"  here, where nobody wants to wait, for {prometheus(shorter)}")
         click.echo()
         await play(stack, scenario, name, _tell)
         if keep:

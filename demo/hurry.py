@@ -6,12 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from model import Contact, Service, TcpService, minutes, seconds
 from model.alerts import Alert
 from model.declared import Declared
+from model.durations import parse, prometheus
+from model.escalation import EscalationRule
 from model.people import Severity
 from model.platform import Platform
 from model.targets import Target
+from rules.output import yaml_file
 
 D = TypeVar("D", bound=Declared)
 
@@ -29,6 +34,8 @@ _PROBE = {"interval": seconds(3), "timeout": seconds(2), "retry_interval": secon
 _ALERT = {"for_": seconds(6), "keep_firing_for": seconds(4)}
 _SEVERITY = {"group_wait": seconds(1), "group_interval": seconds(5)}
 _RECONCILED = seconds(5)
+# What fires reaches the ledger within seconds, and is in its metrics some seconds after that.
+_LADDER_WAITS = seconds(20)
 _WATCHED = {
     "scrape_interval": seconds(3),
     "evaluation_interval": seconds(2),
@@ -54,6 +61,21 @@ def hurried(platform: Platform, gateway: str, ca_file: Path) -> Platform:
             "watched_by": _at_most(platform.watched_by, _WATCHED),
         }
     )
+
+
+def hurried_ladder(rules: str) -> str:
+    """The file of the ladder's rules with each `for` at most as long as above."""
+    document = yaml.safe_load(rules)
+    for group in document["groups"]:
+        for rule in group["rules"]:
+            if "for" in rule:
+                rule["for"] = prometheus(min(parse(rule["for"]), _LADDER_WAITS))
+    return yaml_file(document)
+
+
+def waits(alert: Alert | EscalationRule) -> timedelta:
+    """For how long the condition of an alert of a hurried platform has to hold."""
+    return alert.for_ if isinstance(alert, Alert) else min(alert.for_, _LADDER_WAITS)
 
 
 def impatient(platform: Platform) -> Platform:

@@ -43,19 +43,21 @@ ANALYZE payments;
 """  # noqa: S608 - constants of ours
 
 
-def create(postgres: Postgres) -> None:
-    """Create and fill the table."""
-    postgres.execute(_TABLE)
+def create(postgres: Postgres, database: str = "postgres") -> None:
+    """Create and fill the table, and the database where it is not Postgres' own."""
+    if database != "postgres":
+        postgres.execute(f'CREATE DATABASE "{database}"')
+    postgres.execute(_TABLE, database)
 
 
-async def trickle(postgres: Postgres) -> None:
+async def trickle(postgres: Postgres, database: str = "postgres") -> None:
     """Add a payment every ten seconds, until cancelled. A database that is down gets none."""
     for n in cycle(range(100)):
         await asyncio.sleep(_SECONDS)
         status = _STATUSES[n * _STRIDE % 100]
         try:
             async with await psycopg.AsyncConnection.connect(
-                postgres.dsn(), autocommit=True, connect_timeout=2
+                postgres.dsn(dbname=database), autocommit=True, connect_timeout=2
             ) as connection:
                 await connection.execute(
                     "INSERT INTO payments (status, amount) VALUES (%s, %s)",

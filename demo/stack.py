@@ -27,6 +27,7 @@ from demo import history, payments
 from demo.api import Api
 from demo.external import External, serving
 from demo.gateway import Gateway, listening
+from demo.hurry import hurried_ladder
 from demo.platform import Platform as SimulatedPlatform
 from demo.sinks import Sinks
 from model.load import load
@@ -41,6 +42,7 @@ from programs import (
 )
 from programs.process import HOST
 from rules import alerts, escalation, messages, routing, scrape
+from rules.output import Files
 
 ROOT = Path(__file__).resolve().parent.parent
 # As long as the real one, which sinks check.
@@ -123,13 +125,15 @@ async def running(
     ledger: LedgerStore = "sqlite",
     program: Sequence[str] = EXPORTER,
     settings: Mapping[str, str] = _NOTHING,
+    database: str = "postgres",
 ) -> AsyncIterator[Stack]:
     """Start the whole chain for a config, and stop it again.
 
     `report` is told of each part that is up, and how many seconds it took. `hurry` cuts the waits
     of its alerts short, as demo/hurry.py says, adds a TLS port, and gives Prometheus a week of
     history; `impatient` cuts the ladder short. `ledger` is where it is kept. `program` is what
-    Python runs as the exporter, with `settings` besides its own. Raises StackError,
+    Python runs as the exporter, with `settings` besides its own. `database` is the one that is
+    watched and has the payments; it is created unless it is Postgres' own. Raises StackError,
     programs.MissingProgramError or programs.ServerError.
     """
     base = load(config)
@@ -158,19 +162,19 @@ async def running(
                 server.wait_ready()
         postgres, redis, alertmanager, prometheus = servers
         with _timed(report, "payments of two hours, and of a week ago"):
-            await asyncio.to_thread(payments.create, postgres)
-        trickle = asyncio.create_task(payments.trickle(postgres))
+            await asyncio.to_thread(payments.create, postgres, database)
+        trickle = asyncio.create_task(payments.trickle(postgres, database))
         cleanup.callback(trickle.cancel)
-        addresses = _addresses(
-            directory, port, _targets(base, simulated, external.urls, postgres, redis), sinks, base
-        )
+        stores = {"postgres": postgres.dsn(dbname=database), "redis": redis.url}
+        targets = _targets(base, simulated, external.urls, stores)
+        addresses = _addresses(directory, port, targets, sinks, base)
         addresses |= {
             "prometheus": _host_port(prometheus.url),
             "alertmanager": _host_port(alertmanager.url),
         }
         overlay = _write_overlay(directory, config, addresses, gateway, impatient=impatient)
         log = directory / "exporter.log"
-        kept_in = postgres if ledger == "postgresql" else None
+        kept_in = stores["postgres"] if ledger == "postgresql" else None
         environment = {**exporter_environment(overlay, port, kept_in), **settings}
         exporter = start_exporter(environment, log, program=program)
         cleanup.callback(stop, exporter)
@@ -179,6 +183,7 @@ async def running(
         with _timed(report, f"rules compiled{'' if hurry else ', proved'} and loaded"):
             if hurry:
                 await asyncio.to_thread(write_rules, overlay, compiled)
+                _hurry_ladder(compiled)
             else:
                 await compile_rules(overlay, compiled)
             alertmanager.reload()
@@ -232,12 +237,11 @@ def _targets(
     base: Platform,
     simulated: SimulatedPlatform,
     external: Mapping[str, str],
-    postgres: Postgres,
-    redis: Redis,
+    stores: Mapping[str, str],
 ) -> dict[str, str]:
-    stores = {target.name: redis.url for target in base.redis if target.kind == "redis"}
-    stores |= {target.name: postgres.dsn() for target in base.postgres}
-    return {**simulated.urls(), **external, **stores}
+    redis = {target.name: stores["redis"] for target in base.redis if target.kind == "redis"}
+    postgres = {target.name: stores["postgres"] for target in base.postgres}
+    return {**simulated.urls(), **external, **redis, **postgres}
 
 
 def _addresses(
@@ -304,16 +308,34 @@ async def compile_rules(config: Path, output: Path) -> None:
 
 def write_rules(config: Path, output: Path) -> None:
     """As compile_rules, without proving once more what `make check` proves: only times differ."""
+    _write(config, output, _PROGRAMS_READ)
+
+
+def load_alerts(stack: Stack) -> None:
+    """Have Prometheus load the alerts of the stack's config as it stands, of a hurried stack."""
+    compiled = stack.prometheus.config.parents[2]
+    _write(stack.config, compiled, (alerts.build, escalation.build))
+    _hurry_ladder(compiled)
+    stack.prometheus.reload()
+
+
+def _write(config: Path, output: Path, builds: Sequence[Callable[[Platform], Files]]) -> None:
     platform = load(config)
-    for build in _PROGRAMS_READ:
+    for build in builds:
         for path, text in build(platform).items():
             written = output / path
             written.parent.mkdir(parents=True, exist_ok=True)
             written.write_text(text, encoding="utf-8")
 
 
-def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> dict[str, str]:
-    """Without a Postgres for the ledger it is an SQLite file, whatever this process was given."""
+def _hurry_ladder(compiled: Path) -> None:
+    path = compiled / escalation.PATH
+    if path.exists():
+        path.write_text(hurried_ladder(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def exporter_environment(config: Path, port: int, ledger: str | None) -> dict[str, str]:
+    """Without a URL for the ledger it is an SQLite file, whatever this process was given."""
     directory = config.parent
     elsewhere = {"DATABASE_URL", "REDIS_URL", *map(str.upper, _SECRETS)}
     inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
@@ -324,7 +346,7 @@ def exporter_environment(config: Path, port: int, ledger: Postgres | None) -> di
         "PORT": str(port),
         "LEDGER_FILE": str(directory / "ledger.sqlite3"),
         **{f"{name.upper()}_FILE": str(directory / name) for name in _SECRETS},
-        **({} if ledger is None else {"DATABASE_URL": ledger.dsn()}),
+        **({} if ledger is None else {"DATABASE_URL": ledger}),
     }
 
 

@@ -33,6 +33,7 @@ log = structlog.get_logger("exporter.main")
 OPERATIONS = (
     "archive",
     "backup",
+    "checklist",
     "doctor",
     "incident",
     "report",

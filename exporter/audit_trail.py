@@ -10,7 +10,7 @@ import gzip
 import heapq
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,11 +29,12 @@ _ROWS: Final = 1000
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """A line of the audit: when, by whom, and what."""
+    """A line of the audit: when, by whom, and what; of a request, how it was answered."""
 
     at: datetime
     who: str
     what: str
+    status: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         at = self.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -109,4 +110,5 @@ def _request(line: str) -> Entry | None:
         at,
         str(read.get("actor") or "nobody known"),
         f"{text}  from {read.get('address')}  request {read.get('request_id')}",
+        read.get("status") if isinstance(read.get("status"), int) else None,
     )

@@ -18,6 +18,7 @@ from exporter.logs import ServiceLog
 from exporter.service import Loaded, Service
 from exporter.settings import Settings, SettingsError
 from exporter.web.app import make_app
+from exporter.web.unreadable import ServerLog
 from model.declared import ConfigError
 
 # How long open requests may take to end before they are cut off.
@@ -43,7 +44,12 @@ async def serve(
     """
     process.raise_limit()
     service = Service(config, environment, settings, loaded, service_log.learn)
-    runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+    runner = web.AppRunner(
+        make_app(service),
+        access_log=None,
+        logger=ServerLog(),
+        shutdown_timeout=_SHUTDOWN_TIMEOUT,
+    )
     await runner.setup()
     stop = asyncio.Event()
     background = [

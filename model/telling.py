@@ -185,6 +185,23 @@ def _alertmanager_is_new_enough(platform: Platform) -> Iterator[Problem]:
             )
 
 
+def _incidents_can_be_acknowledged(platform: Platform) -> Iterator[Problem]:
+    """Receivers that page tell the ledger their groups' keys, at a path beside its webhook's."""
+    ledger = platform.ledger
+    if ledger is None or ledger.broken or ledger.url_file is None:
+        return
+    pages = any(isinstance(one, PagerDuty) for one in platform.channels) or any(
+        not one.broken and one.pagerduty_routing_key_file is not None for one in platform.contacts
+    )
+    if pages:
+        yield Problem(
+            "ledger: with url_file nobody can say where PagerDuty's incidents are to be told, so "
+            "acknowledgements would go neither there nor back; give url: its secret is in "
+            "credentials_file",
+            ledger.place,
+        )
+
+
 TELLING_CHECKS = (
     _alerts_channels_are_known,
     _alerts_repeat_as_alertmanager_can,
@@ -193,4 +210,5 @@ TELLING_CHECKS = (
     _escalation_reaches_people_at_every_hour,
     _dependencies_are_targets,
     _alertmanager_is_new_enough,
+    _incidents_can_be_acknowledged,
 )

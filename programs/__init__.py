@@ -6,6 +6,7 @@ is installed.
 
 from programs.alertmanager import Alertmanager
 from programs.errors import FetchError, MissingProgramError, ServerError
+from programs.faketime import Clock
 from programs.fetch import Unpacked, fetch
 from programs.find import find, version
 from programs.postgres import Postgres
@@ -19,6 +20,7 @@ from programs.table import PROGRAMS, Program
 __all__ = [
     "PROGRAMS",
     "Alertmanager",
+    "Clock",
     "FetchError",
     "MissingProgramError",
     "Postgres",

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from programs import cache
 from programs.errors import FetchError, MissingProgramError, ServerError
+from programs.faketime import Clock
 from programs.find import find, version
 from programs.process import child, tied
 from programs.server import ANSWER_SECONDS, Server
@@ -54,8 +55,9 @@ class Postgres(Server):
     """A PostgreSQL cluster in a temporary directory of its own, which close() removes.
 
     The superuser is postgres, without a password. `settings` go to postgresql.conf; `binaries` is
-    the directory of another PostgreSQL than is found. Run by root, the server's user is postgres or
-    nobody. All clusters are copies of one that initdb made, and so share its system identifier.
+    the directory of another PostgreSQL than is found; `clock` tells it the time. Run by root, the
+    server's user is postgres or nobody. All clusters are copies of one that initdb made, and so
+    share its system identifier.
     Raises MissingProgramError.
     """
 
@@ -66,8 +68,13 @@ class Postgres(Server):
     death_signal: ClassVar[signal.Signals] = signal.SIGQUIT
 
     def __init__(
-        self, *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
+        self,
+        *,
+        settings: Mapping[str, str] | None = None,
+        binaries: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self._binaries = binaries or find("postgres").parent
         self._user = _server_user()
         self._settings = {**_FAST, **(settings or {})}
@@ -160,7 +167,8 @@ class Postgres(Server):
             _give(self.data, self._user)
 
     def _command(self) -> Sequence[str | Path]:
-        return (self._binaries / "postgres", "-D", self.data)
+        command = (self._binaries / "postgres", "-D", self.data)
+        return command if self._clock is None else self._clock.within(command)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return child(

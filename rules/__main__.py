@@ -59,14 +59,14 @@ def main(context: click.Context, *, check: bool, alone: bool, output: Path) -> N
 
 @main.command(name="mutate")
 @click.option("--quick", is_flag=True, help="Only the first change of each kind.")
-@click.argument("alerts", nargs=-1)
-def _mutate(alerts: tuple[str, ...], *, quick: bool) -> None:
-    """Change each alert (or ALERTS) in every way, and see that its unit tests notice."""
+@click.argument("names", nargs=-1)
+def _mutate(names: tuple[str, ...], *, quick: bool) -> None:
+    """Change each rule (or those of these NAMES) in every way, and see that its tests notice."""
     # What one command needs is imported by that: most runs are `make rules`.
     from rules.mutate.command import mutate
 
     try:
-        if not mutate(*_compile(), alerts, quick=quick):
+        if not mutate(*_compile(), names, quick=quick):
             _fail("changes of rules go unnoticed: mend the tests, or list them in alike.toml")
     except MissingProgramError as error:
         _fail(str(error))

@@ -40,14 +40,14 @@ def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     yield scene.firing(just_over(alert.expr))
     yield from recovery_cases(alert, platform)
     yield from _outlives_its_series(few)
-    yield from _stays_quiet(few)
+    yield from stays_quiet(few)
     yield from _well_within(few)
-    yield from _kept_out(few)
+    yield from kept_out(few)
     yield from _in_bursts(few)
     yield _without_data(scene)
 
 
-def _kept_out(scene: Scene) -> Iterator[Case]:
+def kept_out(scene: Scene) -> Iterator[Case]:
     """Series that its matchers keep out are none of its business, however ill they are."""
     alert = scene.alert
     selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
@@ -126,7 +126,7 @@ def _outlives_its_series(scene: Scene) -> Iterator[Case]:
     yield scene.fires_under(scene.laid(scene.fed(value), scene.ended), value)
 
 
-def _stays_quiet(scene: Scene) -> Iterator[Case]:
+def stays_quiet(scene: Scene) -> Iterator[Case]:
     """On the quiet side of the threshold, or with what it misses there: never firing."""
     expr, feed = scene.alert.expr, scene.feed
     for found in (harmless(expr, feed), *_excused(expr, feed)):

@@ -14,6 +14,7 @@ from rules import (
     kubernetes,
     messages,
     provisioning,
+    recording_tests,
     routing,
     runbooks,
     scrape,
@@ -43,7 +44,8 @@ def compile_files(platform: Platform) -> Files:
     Raises ConfigError with what cannot be compiled.
     """
     groups = [partial(unit_tests.of_group, group, platform) for group in alerts.groups(platform)]
-    return joined(all_of([partial(_all_but_unit_tests, platform), *groups]))
+    recordings = partial(recording_tests.of_recordings, platform)
+    return joined(all_of([partial(_all_but_unit_tests, platform), *groups, recordings]))
 
 
 def _all_but_unit_tests(platform: Platform) -> Built:

@@ -91,6 +91,8 @@ def _waiting(
         "late": [f"{_SINCE}x{until - 2} 0x8", waits, waits],
         "acknowledged": [f"0x{until + 6}"] * 3,
         "acknowledged-then": [f"{_SINCE}x{until + 2} 0x4"],
+        # It was kept from people, and waits for them again: what the ledger says last counts.
+        "again": [f"0x{until + 1} {_SINCE}x5"],
         # The ledger is gone: what it last said counts for three minutes and no longer.
         "gone": [f"{_SINCE}x{until + 1} stale"],
     }
@@ -120,9 +122,9 @@ def _waiting(
         firing(at - interval),
         firing(at, "just"),
         firing(at + interval, *lasting, "acknowledged-then", "gone"),
-        firing(at + minutes(2), *lasting, "acknowledged-then", "gone"),
-        firing(at + minutes(3), *lasting, "gone"),
-        firing(at + minutes(5), *lasting),
+        firing(at + minutes(2), *lasting, "acknowledged-then", "again", "gone"),
+        firing(at + minutes(3), *lasting, "again", "gone"),
+        firing(at + minutes(5), *lasting, "again"),
     ]
     return _test(fed, checks, platform)
 

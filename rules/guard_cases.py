@@ -21,7 +21,7 @@ from model.promql import (
     Unless,
     Usual,
 )
-from rules.case import Case, Scene
+from rules.case import Case, Scene, counts
 from rules.series import (
     Feed,
     Series,
@@ -39,6 +39,8 @@ from rules.series import (
 from rules.timing import can_fill
 
 T = TypeVar("T", bound=Expr)
+# As many targets as it takes to tell one from another: promtool's time grows with them.
+_TARGETS = 2
 
 
 def guard_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
@@ -59,11 +61,12 @@ def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
     if ratio is None or not can_fill(alert, platform):
         return
     value, step = just_over(alert.expr), ratio.minimum / 1000
-    under = Scene.of(alert, platform, amply=False, volume=ratio.minimum - step)
+    few = None if counts(alert) else _TARGETS
+    under = Scene.of(alert, platform, amply=False, volume=ratio.minimum - step, most=few)
     yield under.quiet(under.fed(value))
     # What is extrapolated is not the least itself, to the last bit.
     least = ratio.minimum + step if ranges(ratio) else ratio.minimum
-    over = Scene.of(alert, platform, amply=False, volume=least)
+    over = Scene.of(alert, platform, amply=False, volume=least, most=few)
     yield over.firing(value)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from model.platform import Platform
 from rules.output import HEADER, Files
 
@@ -14,6 +12,9 @@ _SOURCE = Path(__file__).resolve().parent.parent / "templates" / "messages"
 
 def build(platform: Platform) -> Files:
     """`alertmanager/templates/*.tmpl`, from the hand-written ones of the same name."""
+    # Imported by whichever process draws them, beside the other's work: it takes long.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     # Other delimiters than Alertmanager's own, whose {{ }} pass through; a missing name is an
     # error. These are no HTML pages: Alertmanager escapes what it puts into them.
     environment = Environment(  # noqa: S701

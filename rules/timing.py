@@ -63,10 +63,14 @@ def timing(
 
 
 def can_fill(alert: Alert, platform: Platform) -> bool:
-    """Whether promtool can wait until the ranges of its ratios are full."""
+    """Whether promtool can wait until the ranges of its ratios are full.
+
+    It can where that takes hardly longer than its other cases, which reach back as far.
+    """
     finest = platform.watched_by.evaluation_interval
     longest = max(_fitting(alert, finest))
-    return _whole(alert, finest, amply=False) <= _AT_MOST * longest
+    usual = _whole(alert, finest, amply=True)
+    return _whole(alert, finest, amply=False) <= max(_AT_MOST * longest, usual * 1.1)
 
 
 def _step(alert: Alert, finest: timedelta, whole: timedelta) -> timedelta:

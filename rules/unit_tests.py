@@ -26,6 +26,7 @@ from rules.maintenance_cases import maintenance_cases
 from rules.output import Built, Files, joined, yaml_file
 from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
+from rules.series.labels import every_result
 from rules.untestable import UntestableError
 
 
@@ -100,6 +101,11 @@ def cases_of(alert: Alert, platform: Platform) -> list[Case]:
     """The cases of one alert. Raises UntestableError."""
     if isinstance(alert.expr, Raw):
         return [*example_cases(alert, platform), *maintenance_cases(alert, platform)]
+    if not every_result(alert, platform):
+        raise UntestableError(
+            "the platform has nothing that its condition is about, so that it can never fire; "
+            "remove it, or declare what it watches"
+        )
     return [
         *single_cases(alert, platform),
         *guard_cases(alert, platform),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -35,18 +36,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BesideSchedu
     return BesideScheduling(config, log)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which versions of the outside programs the generated files were proved.
+# What tests record to be told at the end, by the name that they record it by.
+_TOLD = MappingProxyType(
+    {
+        "proved with": "the generated files were proved with {}",
+        "the runbook": "{}",
+    }
+)
 
-    And what was left out.
-    """
-    told = [
-        str(text)
-        for report in terminalreporter.getreports("passed")
-        for name, text in report.user_properties
-        if name == "proved with"
-    ]
-    for text in told:
-        terminalreporter.write_line(f"the generated files were proved with {text}")
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say with which programs the generated files were proved, and how the runbook is covered."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name in _TOLD:
+                terminalreporter.write_line(_TOLD[name].format(text))
     if _builds_no_image():
         terminalreporter.write_line("the container's image was not built: that is make image-root")

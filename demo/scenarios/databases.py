@@ -86,8 +86,14 @@ SCENARIOS = (
         stage=Stage.REDIS_IS_DOWN,
     ),
     Scenario(
-        fires={"DatabaseDown": {"target": _POSTGRES}},
-        done="Postgres is stopped",
+        fires={
+            "DatabaseDown": {"target": _POSTGRES},
+            "AlertLedgerDown": {},
+            "EscalationFailOpenCritical": {"source_alertname": "DatabaseDown"},
+            # What Alertmanager cannot tell the ledger.
+            "EscalationFailOpenError": {"source_alertname": "NotificationsFailing"},
+        },
+        done="Postgres is stopped, in which the ledger is kept too",
         undone="Postgres is started",
         means=_postgres_stopped,
         stage=Stage.POSTGRES_IS_DOWN,

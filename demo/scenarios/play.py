@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from datetime import UTC, datetime
 
-from demo.scenario import Event, Tell
+from demo.scenario import CHANNELS, Event, Tell
 from demo.scenarios.scenario import Scenario
 from demo.sinks import Receipt, Status
 from demo.stack import Stack
 from model.alerts import Alert
+from model.escalation import EscalationRule, escalation_rules
 from model.platform import Platform
-from model.telling import channels_of
-from rules.demands import at_work
+from rules.demands import at_work, demanded
+from rules.label_sets import Sent
 
 # What every way takes at most, on a busy machine.
 DEADLINE = 120.0
@@ -38,9 +39,10 @@ async def play(stack: Stack, scenario: Scenario, name: str, tell: Tell) -> None:
     async with scenario.means(stack):
         tell(Event(0.0, "done", scenario.done))
         await _fires(stack, name, labels, begun, tell)
+        channels = _channels(alert, labels, stack.platform)
         if _waits(alert, stack.platform):
             tell(Event(time.time() - begun, "nobody is told", "until business hours begin"))
-        await _told(stack, alert, begun, "firing", tell)
+        await _told(stack, name, channels, begun, "firing", tell)
     undone = time.time()
     tell(Event(0.0, "undone", scenario.undone))
     if scenario.lingers:
@@ -48,14 +50,17 @@ async def play(stack: Stack, scenario: Scenario, name: str, tell: Tell) -> None:
         return
     await _until_over(stack, name, labels)
     tell(Event(time.time() - undone, "alert resolved", name))
-    await _told(stack, alert, undone, "resolved", tell)
+    await _told(stack, name, channels, undone, "resolved", tell)
 
 
-def declared(platform: Platform, name: str, labels: Mapping[str, str]) -> Alert:
+def declared(platform: Platform, name: str, labels: Mapping[str, str]) -> Alert | EscalationRule:
     """The alert of a name that fires with these labels. Raises KeyError if there is none."""
     for alert in platform.alerts:
         if alert.name == name and alert.labels.items() <= labels.items():
             return alert
+    for rule in escalation_rules(platform):
+        if rule.name == name:
+            return rule
     raise KeyError(name)
 
 
@@ -94,17 +99,19 @@ async def _polled(
     raise TimeoutError(f"{alert} {otherwise} after {DEADLINE:g} s")
 
 
-async def _told(stack: Stack, alert: Alert, since: float, status: Status, tell: Tell) -> None:
-    missing = set(_channels(alert, stack.platform))
+async def _told(
+    stack: Stack, alert: str, channels: Set[str], since: float, status: Status, tell: Tell
+) -> None:
+    missing = {*channels}
     deadline = time.monotonic() + DEADLINE
     while missing:
-        for receipt in _receipts(stack, alert.name, since, status):
+        for receipt in _receipts(stack, alert, since, status):
             if receipt.channel in missing:
                 missing.remove(receipt.channel)
                 tell(Event(receipt.received_at - since, receipt.channel, receipt.summary))
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"{alert.name} is {status}, and {', '.join(sorted(missing))} heard nothing of it "
+                f"{alert} is {status}, and {', '.join(sorted(missing))} heard nothing of it "
                 f"in {DEADLINE:g} s"
             )
         await asyncio.sleep(_POLL_SECONDS)
@@ -118,15 +125,19 @@ def _receipts(stack: Stack, alert: str, since: float, status: Status) -> Iterato
     )
 
 
-def _channels(alert: Alert, platform: Platform) -> tuple[str, ...]:
+def _channels(
+    alert: Alert | EscalationRule, labels: Mapping[str, str], platform: Platform
+) -> frozenset[str]:
     """None for what only the dead man's switch hears of, or what waits for business hours."""
-    if alert.severity is None or _waits(alert, platform):
-        return ()
-    return channels_of(alert, platform.severity(alert.severity))
+    sent = Sent({**labels, **alert.labels}, alert)
+    told = demanded(sent, platform, datetime.now(UTC))
+    return frozenset(kind for kind, _ in told).intersection(CHANNELS)
 
 
-def _waits(alert: Alert, platform: Platform) -> bool:
+def _waits(alert: Alert | EscalationRule, platform: Platform) -> bool:
     """Whether nobody is told before business hours begin."""
-    if alert.severity is None or not platform.severity(alert.severity).business_hours_only:
+    if isinstance(alert, EscalationRule) or alert.severity is None:
+        return False
+    if not platform.severity(alert.severity).business_hours_only:
         return False
     return not at_work(platform, datetime.now(UTC))

@@ -9,10 +9,12 @@ from demo.scenarios import (
     alerting,
     business,
     databases,
+    ledger,
     memory,
     monitoring,
     postgres,
     redis,
+    replica,
     services,
     standby,
     traffic,
@@ -28,23 +30,18 @@ SCENARIOS: tuple[Scenario, ...] = (
     *databases.SCENARIOS,
     *postgres.SCENARIOS,
     *standby.SCENARIOS,
+    *replica.SCENARIOS,
     *redis.SCENARIOS,
     *monitoring.SCENARIOS,
     *alerting.SCENARIOS,
+    *ledger.SCENARIOS,
 )
 
-_MINUTES = "real minutes would have to pass, which no overlay shortens: "
 # Alerts that the demo does not make fire, by name and constant labels, and what shows them instead.
 ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
     {
         ("ExporterIsolated",): "it takes a network of its own, whose cable "
         "tests/exporter/test_isolation.py pulls",
-        ("LongTransaction",): f"{_MINUTES}15 of one transaction; its unit tests do",
-        ("DataLossRisk", "replication_lag"): f"{_MINUTES}5 on a replica; its unit tests do",
-        ("DataLossRisk", "backup_too_old"): "nothing puts the time of the last backup back; "
-        "its unit tests do",
-        ("DatabasePoolExhausted",): "nothing holds all connections of the ledger's pool; "
-        "its unit tests do",
     }
 )
 

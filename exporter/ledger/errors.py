@@ -7,6 +7,10 @@ class StoreUnavailableError(Exception):
     """The store cannot be read or written now; says why, without a secret."""
 
 
+class TransactionPoolerError(StoreUnavailableError):
+    """A pooler stands before the store in which no lock of a session holds; says what to do."""
+
+
 class SecondReplicaError(Exception):
     """Another process has this SQLite file, or this replica's name; says what to set."""
 

@@ -58,7 +58,8 @@ class Incident:
     severity: str
     service: str
     priority: Priority
-    kind: Kind
+    # A `Kind`, or one that a newer version knows.
+    kind: str
     began_at: datetime
     opened_at: datetime
     opened_by: str
@@ -220,4 +221,4 @@ def _who(actor: Actor) -> str:
 
 
 def _incident(row: RowMapping) -> Incident:
-    return Incident(**{**row, "kind": Kind(row["kind"])})
+    return Incident(**row)

@@ -39,6 +39,7 @@ _PLAIN = (
     "status",
     "generator_url",
     "starts_at",
+    "created_at",
     "ends_at",
     "response_due_at",
     "source",

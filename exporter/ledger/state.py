@@ -26,6 +26,8 @@ _SLICE = 200
 RECONCILED = "reconciled_until"
 # The fact that says of when the last backup is, in the same way.
 BACKED_UP = "backed_up_at"
+# And the one that says what became of it: its file's name, its bytes, whether it was uploaded.
+BACKUP = "backup"
 
 Labels = tuple[str, ...]
 

@@ -22,10 +22,11 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from exporter.ledger.errors import SecondReplicaError, StoreUnavailableError
 from exporter.ledger.migrate import Revisions, migrate, revisions
+from exporter.ledger.pooler import require_sessions
 
 # What the runbook's SQL looks for in pg_stat_activity.
 APPLICATION_NAME = "monitoring-service"
@@ -100,6 +101,8 @@ class Store:
         if not self.postgres:
             self._claim_file()
         with _told():
+            if self._options.url is not None:
+                await require_sessions(_unpooled(self._options.url))
             # A lock that another replica holds while it migrates a large table takes what it takes.
             revision = await migrate(self._engine)
         log.info("the ledger is open", store=self.name, revision=revision)
@@ -116,6 +119,8 @@ class Store:
         if not self.postgres and not self._options.file.is_file():
             raise StoreUnavailableError(f"{self._options.file}: there is no such file")
         with _told():
+            if self._options.url is not None:
+                await require_sessions(_unpooled(self._options.url))
             found = await revisions(self._engine)
         self._trouble = None
         self.opened.set()
@@ -344,7 +349,7 @@ def _first_line(error: BaseException | None) -> str:
 
 def _engine(options: StoreOptions) -> AsyncEngine:
     if options.url is not None:
-        return _postgres(make_url(options.url), options)
+        return _postgres(options.url, options)
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(options.file)),
         poolclass=AsyncAdaptedQueuePool,
@@ -358,19 +363,33 @@ def _engine(options: StoreOptions) -> AsyncEngine:
     return engine
 
 
-def _postgres(url: URL, options: StoreOptions) -> AsyncEngine:
-    connect: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
-    if "options" not in url.query:
-        connect["options"] = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+def _postgres(url: str, options: StoreOptions) -> AsyncEngine:
     return create_async_engine(
-        url.set(drivername="postgresql+psycopg").update_query_dict(
-            {"application_name": APPLICATION_NAME}
-        ),
+        _address(url),
         pool_size=options.pool_min,
         max_overflow=options.pool_max - options.pool_min,
         pool_timeout=DEADLINE,
-        connect_args=connect,
+        connect_args=_connecting(url),
     )
+
+
+def _unpooled(url: str) -> AsyncEngine:
+    return create_async_engine(_address(url), poolclass=NullPool, connect_args=_connecting(url))
+
+
+def _address(url: str) -> URL:
+    return (
+        make_url(url)
+        .set(drivername="postgresql+psycopg")
+        .update_query_dict({"application_name": APPLICATION_NAME})
+    )
+
+
+def _connecting(url: str) -> dict[str, Any]:
+    connect: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
+    if "options" not in make_url(url).query:
+        connect["options"] = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    return connect
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

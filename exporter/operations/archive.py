@@ -10,9 +10,9 @@ import click
 import psycopg
 
 from exporter.ledger.errors import ArchiveRefusedError
-from exporter.ledger.options import store_options
 from exporter.ledger.store import Store
 from exporter.ledger.tables import alerts, metrics
+from exporter.operations.beside import store_beside
 from exporter.operations.console import MISUSED, OperationError, finish, refuse, say, settings
 from exporter.operations.postgres_tools import connect
 from exporter.settings import Settings
@@ -57,30 +57,27 @@ class _Progress:
 
 async def archive_now(found: Settings, kept: Workers, *, vacuum: bool) -> str:
     """Archive, and answer the last line. Raises OperationError or StoreUnavailableError."""
-    if found.read_only:
-        raise OperationError("READ_ONLY is set, and archiving writes")
-    options = store_options(found)
-    store = Store(options)
     progress = _Progress()
-    try:
-        revisions = await store.open_beside()
-        if revisions.behind:
-            raise OperationError("the schema is behind: run `python -m exporter migrate`")
-        async with held(store, "cleanup") as session:
-            if session is None:
-                raise OperationError("a replica is archiving just now: wait until it is done")
-            now = datetime.now(UTC)
-            for name, age in (("metrics", kept.keep_metrics), ("alerts", kept.keep_alerts)):
-                say(f"{name}: archiving what is older than {(now - age):%Y-%m-%d %H:%M} UTC")
-            await clean_up(session, kept, now, progress)
-    except ArchiveRefusedError as error:
-        raise OperationError(f"all but this was archived: {error}") from None
-    finally:
-        await store.close()
-    if options.url is not None and vacuum:
-        _vacuum(options.url)
+    async with store_beside(found, writes=True) as store:
+        try:
+            await _archive(store, kept, progress)
+        except ArchiveRefusedError as error:
+            raise OperationError(f"all but this was archived: {error}") from None
+    url = found.database_url
+    if url is not None and vacuum:
+        _vacuum(url.get_secret_value())
     moved = ", ".join(f"{progress.rows.get(name, 0)} rows of {name}" for name in _TABLES)
     return f"done: {moved} archived"
+
+
+async def _archive(store: Store, kept: Workers, progress: _Progress) -> None:
+    async with held(store, "cleanup") as session:
+        if session is None:
+            raise OperationError("a replica is archiving just now: wait until it is done")
+        now = datetime.now(UTC)
+        for name, age in (("metrics", kept.keep_metrics), ("alerts", kept.keep_alerts)):
+            say(f"{name}: archiving what is older than {(now - age):%Y-%m-%d %H:%M} UTC")
+        await clean_up(session, kept, now, progress)
 
 
 _TABLES = (metrics.name, alerts.name)

@@ -8,16 +8,17 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import click
 import psycopg
 
 from exporter.ledger.options import store_options
-from exporter.ledger.state import BACKED_UP
+from exporter.ledger.state import BACKED_UP, BACKUP
 from exporter.ledger.store import Store
 from exporter.ledger.tables import facts
 from exporter.ledger.upsert import insert_into
@@ -104,7 +105,8 @@ async def back_up(
                 lambda part: _sqlite(options.file, part),
             )
         _upload(hook or [], file)
-        await _note(store, at)
+        about = {"file": file.name, "bytes": file.stat().st_size, "uploaded": bool(hook)}
+        await _note(store, at, about)
     finally:
         await store.close()
     return (
@@ -137,7 +139,7 @@ def _postgres(url: str, scratch: str, part: Path) -> Contents:
     with connect(url) as connection:
         contents = _dump(connection, url, part)
     say(f"verifying: restoring {total(contents)} rows into a scratch database")
-    with scratch_database(scratch) as place:
+    with _told_how_long(), scratch_database(scratch) as place:
         load(place, read(part))
         with connect(place) as restored:
             _compare(contents, of_postgres(restored))
@@ -175,11 +177,12 @@ def _sqlite(source: Path, part: Path) -> Contents:
                 shutil.copyfileobj(plain, packed)
             say(f"verifying: unpacking and counting {total(contents)} rows")
             unpacked = Path(place) / "unpacked.sqlite3"
-            with gzip.open(part) as packed, unpacked.open("wb") as plain:
-                shutil.copyfileobj(packed, plain)
-            with closing(sqlite3.connect(unpacked)) as restored:
-                _intact(restored)
-                _compare(contents, of_sqlite(restored))
+            with _told_how_long():
+                with gzip.open(part) as packed, unpacked.open("wb") as plain:
+                    shutil.copyfileobj(packed, plain)
+                with closing(sqlite3.connect(unpacked)) as restored:
+                    _intact(restored)
+                    _compare(contents, of_sqlite(restored))
     except sqlite3.Error as error:
         raise OperationError(f"{source}: {error}") from None
     return contents
@@ -208,6 +211,14 @@ def _intact(connection: sqlite3.Connection) -> None:
 # --- both ---------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _told_how_long() -> Iterator[None]:
+    """Say how long the trial took: whoever has lost data asks how long a restore will take."""
+    began = monotonic()
+    yield
+    say(f"verified: to restore and compare it takes {monotonic() - began:.1f} s")
+
+
 def _compare(wanted: Contents, found: Contents) -> None:
     if told := differences(wanted, found):
         raise OperationError(f"what was restored is not what was backed up: {'; '.join(told)}")
@@ -229,12 +240,13 @@ def _upload(hook: list[str], file: Path) -> None:
         )
 
 
-async def _note(store: Store, at: datetime) -> None:
-    """Say when, for monitoring_last_backup_timestamp_seconds."""
-    value = {"value": at.isoformat()}
+async def _note(store: Store, at: datetime, about: dict[str, object]) -> None:
+    """Say when, for monitoring_last_backup_timestamp_seconds, and what it was, for checklists."""
+    told: dict[str, object] = {BACKED_UP: at.isoformat(), BACKUP: about}
     async with store.begin() as connection:
-        await connection.execute(
-            insert_into(connection, facts)
-            .values(name=BACKED_UP, **value)
-            .on_conflict_do_update(index_elements=["name"], set_=value)
-        )
+        for name, value in told.items():
+            await connection.execute(
+                insert_into(connection, facts)
+                .values(name=name, value=value)
+                .on_conflict_do_update(index_elements=["name"], set_={"value": value})
+            )

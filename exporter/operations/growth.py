@@ -13,9 +13,8 @@ import aiohttp
 from sqlalchemy import Column, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exporter.ledger.http_body import NoAnswerError
 from exporter.ledger.tables import alert_audit, alert_notes, alerts, metrics
-from exporter.operations.checks.answers import ask
+from exporter.operations.prometheus import value_at
 from exporter.settings import Settings
 from model import names
 from model.platform import Platform
@@ -94,21 +93,10 @@ async def _by_prometheus(
     window = f"{_WEEK.days}d"
     for address in platform.watched_by.prometheus:
         watched = f"time() - min(min_over_time(timestamp({series})[{window}:10m]))"
-        if (span := await _value(session, address, watched)) is None:
-            continue
-        if span < _LEAST.total_seconds():
-            continue
-        return await _value(session, address, f"86400 * max(deriv({series}[{window}]))")
+        span = await value_at(session, address, watched)
+        if span is not None and span >= _LEAST.total_seconds():
+            return await value_at(session, address, f"86400 * max(deriv({series}[{window}]))")
     return None
-
-
-async def _value(session: aiohttp.ClientSession, address: str, query: str) -> float | None:
-    try:
-        said = await ask(session, f"http://{address}/api/v1/query", {"query": query})
-        found = said["data"]["result"]
-        return float(found[0]["value"][1]) if found else None
-    except (NoAnswerError, KeyError, TypeError, ValueError, IndexError):
-        return None
 
 
 # --- its own rows -------------------------------------------------------------------------------

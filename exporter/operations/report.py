@@ -20,7 +20,8 @@ from exporter.ledger.store import Store
 from exporter.ledger.tables import alerts, metrics
 from exporter.operations.checks.answers import ask
 from exporter.operations.console import MISUSED, OperationError, finish, refuse, settings
-from exporter.operations.tables import Section, markdown, page
+from exporter.operations.documents import write
+from exporter.operations.tables import Section, markdown
 from exporter.settings import Settings
 from model.declared import ConfigError
 from model.durations import parse
@@ -86,11 +87,7 @@ async def report(
     sections = (_of_alerts(figures), _of_services(probes), await _budgets(platform))
     if output is None:
         return markdown(title, sections).rstrip()
-    write = page if output.suffix in (".html", ".htm") else markdown
-    try:
-        output.write_text(write(title, sections), encoding="utf-8")
-    except OSError as error:
-        raise OperationError(f"{output}: {error.strerror}") from None
+    write(output, title, sections)
     return f"done: {output}"
 
 

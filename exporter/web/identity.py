@@ -1,8 +1,7 @@
-"""Who asks: a person by a token with a role, or Alertmanager by the ingest token."""
+"""Who asks: a person by a token with a role."""
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -74,21 +73,6 @@ def allow(who: Identity, role: Role) -> None:
         raise web.HTTPForbidden(
             text=f'this needs the role "{role}", and the token\'s is "{who.role}"'
         )
-
-
-def require_ingest(request: web.Request) -> None:
-    """Let Alertmanager pass, by INGEST_TOKEN alone: no person's token serves here.
-
-    Raises HTTPUnauthorized.
-    """
-    expected = request.app[SERVICE].settings.ingest_token
-    if expected is None:
-        raise _unauthorized("INGEST_TOKEN is not set, so that no token can be right")
-    given = _bearer(request)
-    if isinstance(given, Anonymous):
-        raise _unauthorized(given.why, refused=given.refused)
-    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
-        raise _unauthorized("this is not the ingest token", refused=True)
 
 
 def actor(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import delete
 
-from exporter.ledger.archives import Archiving, archive
+from exporter.ledger.archiving import Archiving, archive
 from exporter.ledger.errors import ArchiveRefusedError
 from exporter.ledger.revocations import forget_expired
 from exporter.ledger.store import Session

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
+from pydantic_core import to_json
+
 from model.platform import Platform
 from rules.dashboards.choices import SERVICES, Choice
 from rules.dashboards.panels import Panel, Text
-from rules.dashboards.sdk import Builder, JSONEncoder, board, dashboard
+from rules.dashboards.sdk import Builder, board, dashboard
 
 COLUMNS = 24
 # How many of the grid's rows a window of 1440 by 900 pixels shows below Grafana's own bars.
@@ -180,7 +181,8 @@ def as_json(page: board.Dashboard) -> str:
     # The writer knows a generated file by its beginning.
     first = {key: document.pop(key) for key in ("uid", "title", "description")}
     ordered = {**first, **document}
-    return json.dumps(ordered, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+    text = to_json(ordered, indent=2, fallback=lambda model: model.to_json())
+    return text.decode() + "\n"
 
 
 def _places(section: Section, top: int) -> Iterator[tuple[Panel, dashboard.GridPos]]:

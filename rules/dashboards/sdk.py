@@ -18,7 +18,6 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.builders import common as ui
     from grafana_foundation_sdk.builders import dashboard as board
     from grafana_foundation_sdk.cog.builder import Builder
-    from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.variants import Dataquery
     from grafana_foundation_sdk.models import common, dashboard
     from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -26,7 +25,6 @@ with warnings.catch_warnings():
 __all__ = [
     "Builder",
     "Dataquery",
-    "JSONEncoder",
     "PromQueryFormat",
     "bargauge",
     "board",

@@ -10,6 +10,7 @@ from model.alerts import Alert
 from model.metric import Metric
 from model.names import UP
 from model.platform import Platform
+from model.promql import Recording
 from model.sql import SqlMetrics
 from rules.dashboards.alerts import alert_title, condition_panel
 from rules.dashboards.choices import POSTGRES, REDIS, SERVICES, Choice
@@ -42,7 +43,7 @@ _OF_ALERTING = {value.name for value in vars(names_alerting).values() if isinsta
 
 def alerts_about(topic: Topic, platform: Platform) -> list[Alert]:
     """The alerts of the config that a dashboard tells of, in the config's order."""
-    return [alert for alert in platform.alerts if _topic(alert, platform) is topic]
+    return [alert for alert in platform.alerts if platform.once(_topic, alert) is topic]
 
 
 def named(alerts: list[Alert]) -> str:
@@ -72,16 +73,24 @@ def _topic(alert: Alert, platform: Platform) -> Topic:
     if alert.service == platform.own_service:
         return Topic.MONITORING
     # Whether a service tells of its queue at all is about the service.
-    business = {metric.name for metric in (*platform.sql_metrics, *QUEUES)}
+    business = platform.once(_business)
     is_failing = f'kind="{SqlMetrics.kind}"' in str(alert.expr)
     if is_failing or (asked & business and UP.name not in asked):
         return Topic.BUSINESS
     return Topic.SERVICE
 
 
+def _business(platform: Platform) -> set[str]:
+    return {metric.name for metric in (*platform.sql_metrics, *QUEUES)}
+
+
+def _recorded(platform: Platform) -> dict[str, Recording]:
+    return {one.name: one for one in platform.recording_rules}
+
+
 def _read(alert: Alert, platform: Platform) -> set[str]:
     """The names of the series that an alert reads, recorded ones by what they are made of."""
-    recorded = {one.name: one for one in platform.recording_rules}
+    recorded = platform.once(_recorded)
     found: set[str] = set()
     waiting = [str(alert.expr)]
     while waiting:

@@ -18,25 +18,25 @@ ALIKE = Path(__file__).with_name("alike.toml")
 class Alike:
     """Changes that look alike to every test; `what` may hold `*`.
 
-    `alert` is the title of one alert, or a name: then it is about all alerts of that name.
+    `rule` is the title of one rule, or a name: then it is about all rules of that name.
     """
 
-    alert: str
+    rule: str
     what: str
     reason: str
 
     @property
     def name(self) -> str:
-        """The alert's name."""
-        return _name(self.alert)
+        """The rule's name."""
+        return _name(self.rule)
 
-    def is_about(self, alert: str) -> bool:
-        """Whether it excuses changes of the alert of this title."""
-        return self.alert in (alert, _name(alert))
+    def is_about(self, rule: str) -> bool:
+        """Whether it excuses changes of the rule of this title."""
+        return self.rule in (rule, _name(rule))
 
-    def covers(self, alert: str, change: str) -> bool:
+    def covers(self, rule: str, change: str) -> bool:
         """Whether it excuses a change."""
-        return self.is_about(alert) and fnmatchcase(change, self.what)
+        return self.is_about(rule) and fnmatchcase(change, self.what)
 
 
 def _name(title: str) -> str:
@@ -48,10 +48,10 @@ def read(path: Path = ALIKE) -> list[Alike]:
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("alike", []):
         reason = str(entry.get("reason", "")).strip()
-        for alert, what in product(entry["alerts"], entry["changes"]):
+        for rule, what in product(entry["rules"], entry["changes"]):
             if not reason:
-                raise ValueError(f"{path.name}: {alert}, {what!r}: the reason is missing")
-            found.append(Alike(alert, what, reason))
+                raise ValueError(f"{path.name}: {rule}, {what!r}: the reason is missing")
+            found.append(Alike(rule, what, reason))
     return found
 
 
@@ -63,14 +63,14 @@ def judge(outcomes: list[Outcome], alike: list[Alike], *, quick: bool) -> Iterat
     """
     for outcome in outcomes:
         for change in outcome.survived:
-            if not any(one.covers(outcome.alert, change) for one in alike):
-                yield f"{outcome.alert}: no test notices: {change}"
+            if not any(one.covers(outcome.rule, change) for one in alike):
+                yield f"{outcome.rule}: no test notices: {change}"
     for one in () if quick else alike:
-        own = [outcome for outcome in outcomes if one.is_about(outcome.alert)]
-        if not any(one.covers(o.alert, change) for o in own for change in o.survived):
-            yield f"{one.alert}: {one.what!r} is listed, but no such change survives: remove it"
+        own = [outcome for outcome in outcomes if one.is_about(outcome.rule)]
+        if not any(one.covers(o.rule, change) for o in own for change in o.survived):
+            yield f"{one.rule}: {one.what!r} is listed, but no such change survives: remove it"
         for outcome in own:
             for change in outcome.caught:
-                if one.covers(outcome.alert, change):
-                    said = f"{one.alert}: {one.what!r} is too wide"
-                    yield f"{said}: a test of {outcome.alert} notices {change}"
+                if one.covers(outcome.rule, change):
+                    said = f"{one.rule}: {one.what!r} is too wide"
+                    yield f"{said}: a test of {outcome.rule} notices {change}"

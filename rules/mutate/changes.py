@@ -46,11 +46,12 @@ def mutants(rule: Rule, *, interval: timedelta, coarse: bool) -> list[Mutant]:
     `coarse` is for what people wrote tests of by hand: thresholds move by a tenth then, else by as
     little as generated tests have to tell apart.
     """
-    changed = [
-        *_of_expression(rule, coarse=coarse),
-        *_of_length(rule, "for", interval),
-        *_of_length(rule, "keep_firing_for", interval),
-    ]
+    changed = [*_of_expression(rule, coarse=coarse)]
+    if "record" in rule:
+        changed += _of_labels(rule)
+    else:
+        changed += _of_length(rule, "for", interval)
+        changed += _of_length(rule, "keep_firing_for", interval)
     seen: Counter[str] = Counter()
     numbered = []
     for mutant in changed:
@@ -69,6 +70,13 @@ def _of_length(rule: Rule, setting: str, interval: timedelta) -> Iterator[Mutant
         yield Mutant(f"{setting} -", {**rule, setting: prometheus(length - interval)})
     if length:
         yield Mutant(f"{setting} 0", {k: v for k, v in rule.items() if k != setting})
+
+
+def _of_labels(rule: Rule) -> Iterator[Mutant]:
+    """Another value of each label that is recorded."""
+    labels = rule.get("labels", {})
+    for label, value in labels.items():
+        yield Mutant(f"label {label}", {**rule, "labels": {**labels, label: f"{value}x"}})
 
 
 def _of_expression(rule: Rule, *, coarse: bool) -> Iterator[Mutant]:

@@ -1,4 +1,4 @@
-"""`python -m rules mutate`: change every alert in every way, and see that its tests notice."""
+"""`python -m rules mutate`: change every rule in every way, and see that its tests notice."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import click
 from model.platform import Platform
 from model.raw import Raw
 from rules.mutate.alike import judge, read
-from rules.mutate.trial import Outcome, UnfitError, run, subjects
+from rules.mutate.subjects import subjects
+from rules.mutate.trial import Outcome, UnfitError, run
 from rules.output import Files
 
 
 def mutate(platform: Platform, files: Files, only: tuple[str, ...], *, quick: bool) -> bool:
-    """Try the changes of every alert, or of some; whether all were noticed or are listed.
+    """Try the changes of every rule, or of some; whether all were noticed or are listed.
 
     `quick` tries the first change of each kind, and cannot tell an entry that no longer holds.
     Raises MissingProgramError where there is no promtool.
     """
     started = time.monotonic()
-    found = [one for one in subjects(files) if not only or one.name in only]
-    unknown = set(only) - {one.name for one in found}
+    found = [one for one in subjects(files) if not only or one.rule_name in only]
+    unknown = set(only) - {one.rule_name for one in found}
     if unknown:
-        click.echo(f"there is no alert {', '.join(sorted(unknown))}", err=True)
+        click.echo(f"there is no alert or recording {', '.join(sorted(unknown))}", err=True)
         return False
     raw = frozenset(alert.name for alert in platform.alerts if isinstance(alert.expr, Raw))
     outcomes: list[Outcome] = []
@@ -45,7 +46,7 @@ def mutate(platform: Platform, files: Files, only: tuple[str, ...], *, quick: bo
 def _line(outcome: Outcome) -> str:
     tried = len(outcome.caught) + len(outcome.survived)
     left = f"; not: {', '.join(outcome.survived)}" if outcome.survived else ""
-    return f"{outcome.alert}: {len(outcome.caught)} of {tried} changes noticed{left}"
+    return f"{outcome.rule}: {len(outcome.caught)} of {tried} changes noticed{left}"
 
 
 def _total(outcomes: list[Outcome], took: float) -> str:
@@ -53,6 +54,6 @@ def _total(outcomes: list[Outcome], took: float) -> str:
     tried = caught + sum(len(outcome.survived) for outcome in outcomes)
     share = 100 * caught / tried if tried else 100.0
     return (
-        f"{caught} of {tried} changes of {len(outcomes)} alerts noticed ({share:.1f} %), "
+        f"{caught} of {tried} changes of {len(outcomes)} rules noticed ({share:.1f} %), "
         f"{tried - caught} not, in {took:.0f} s"
     )

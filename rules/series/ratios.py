@@ -24,7 +24,8 @@ def parts(ratio: Ratio, value: Decimal, feed: Feed) -> Iterator[Part]:
     numerator, denominator = _present(ratio.numerator), ratio.denominator
     match numerator:
         case Combined(left, Operator.SUBTRACT, right) if left == denominator:
-            yield denominator, whole, feed
+            for one, wanted, inner in _whole(denominator, right, whole, share, feed):
+                yield one, _not_negative(wanted, ratio, value), inner
             yield right, _not_negative(rest, ratio, value), feed
             return
     yield numerator, share, feed
@@ -33,11 +34,19 @@ def parts(ratio: Ratio, value: Decimal, feed: Feed) -> Iterator[Part]:
             other = right if numerator == left else left
             yield other, _not_negative(rest, ratio, value), feed
             return
-    above, below = _only_selector(numerator), _only_selector(denominator)
+    for one, wanted, inner in _whole(denominator, numerator, whole, rest, feed):
+        yield one, _not_negative(wanted, ratio, value), inner
+
+
+def _whole(
+    denominator: Expr, part: Expr, whole: Decimal, others: Decimal, feed: Feed
+) -> Iterator[Part]:
+    """The denominator, all of it or, where it counts what a part of it does, the others alone."""
+    above, below = _only_selector(part), _only_selector(denominator)
     if above is None or below is None or not _reads_what(below, above):
         yield denominator, whole, feed
-        return
-    yield denominator, _not_negative(rest, ratio, value), _beside(above, below, feed)
+    else:
+        yield denominator, others, _beside(above, below, feed)
 
 
 def _ample(ratio: Ratio, value: Decimal, feed: Feed) -> Decimal:

@@ -20,6 +20,9 @@ from model.promql import (
 from rules.series.windows import deep, range_of
 
 _STRICT = (Comparison.LESS, Comparison.GREATER)
+# How many digits humanize shows, and what follows the last one where it is half way to the next.
+_SHOWN, _HALF_WAY = 4, 5
+_A_BIT_MORE = Decimal("1.25")
 _DOWNWARD = (Comparison.LESS, Comparison.LESS_OR_EQUAL)
 # What a function does to the numbers it is given, beyond copying and counting them.
 _INEXACT = frozenset({"rate", "delta", "deriv", "quantile_over_time"})
@@ -83,7 +86,15 @@ def _step(expr: Threshold) -> Decimal:
         return Decimal(1)
     # Interpolation between buckets is no exact arithmetic.
     parts = 10 if any(isinstance(part, HistogramQuantile) for part in expr.walk()) else 1000
-    return abs(expr.threshold) / parts or Decimal("0.001")
+    step = abs(expr.threshold) / parts or Decimal("0.001")
+    sides = (expr.threshold - step, expr.threshold + step)
+    return step * _A_BIT_MORE if any(map(_rounds_either_way, sides)) else step
+
+
+def _rounds_either_way(value: Decimal) -> bool:
+    """Whether the four digits that texts show depend on the last bit of an inexact value."""
+    digits = value.normalize().as_tuple().digits
+    return len(digits) == _SHOWN + 1 and digits[-1] == _HALF_WAY
 
 
 def _is_counted(part: Expr) -> bool:

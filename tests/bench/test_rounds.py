@@ -73,7 +73,7 @@ def test_goal_of_a_most(ours: float, met: Met) -> None:
 
 
 def test_table_has_medians_ranges_ratio_and_rounds() -> None:
-    text = markdown([row(Spread(0.5, 0.4, 0.6, 3, 1))])
+    text = markdown([row(Spread(0.5, 0.4, 0.6, 3, 1)).cells()])
     assert "| ≤ 0.13× | 0.5 µs (0.4–0.6) | 1 µs (1–1) | 0.500× | **no** | 3 + 1 / 2 + 0 |" in text
 
 

@@ -19,6 +19,9 @@ from standins import failure
 from stores import sqlite
 
 from exporter.contacts import is_business
+from exporter.ledger import incidents
+from exporter.ledger.actor import Actor
+from exporter.ledger.incidents import Kind
 from exporter.ledger.lists import Group
 from exporter.ledger.store import StoreOptions
 from exporter.ledger.strips import SLOTS, Run, Strip, Strips, Went
@@ -409,6 +412,35 @@ async def test_on_call_tells_whom_to_reach_who_is_next_and_what_to_hand_over(
     for step in ("Test VPN access", "Review escalation contacts", "Brief the next person"):
         assert step in page
     assert f'href="/alerts/{alert(1)["id"]}"' in page
+    assert "Incidents" not in page
+
+
+async def test_on_call_hands_over_open_incidents_and_overdue_post_mortems(
+    served: Console,
+) -> None:
+    await served.add(alert(1))
+    me, now = Actor("me", "command"), datetime.now(UTC)
+    await opened_incident(served, now - timedelta(hours=49))
+    page = await served.page("/on-call")
+    assert re.search("1 \\(P0\\): .*ServiceDown.*<b>open</b> since .*<b>overdue</b> since", page)
+    await incidents.close_incident(served.store, 1, me, now, "a", "b")
+    await opened_incident(served, now)
+    page = await served.page("/on-call")
+    assert re.search("1 \\(P0\\): .*: closed; post-mortem <b>overdue</b> since", page)
+    assert re.search("2 \\(P0\\): .*<b>open</b> since .*; post-mortem due ", page)
+    await incidents.post_mortem_written(served.store, 1, me, now, "https://wiki.example.com/1")
+    assert "overdue" not in await served.page("/on-call")
+
+
+async def opened_incident(served: Console, at: datetime) -> None:
+    me, about = Actor("me", "command"), alert(1)["id"]
+    await incidents.open_incident(served.store, about, Kind.SERVICE_DOWN, "P0", me, at)
+
+
+async def test_the_story_of_an_alert_tells_of_its_incident(served: Console) -> None:
+    await served.add(alert(1))
+    await opened_incident(served, datetime.now(UTC))
+    assert "<b>me</b> opened an incident" in await served.page(f"/alerts/{alert(1)['id']}")
 
 
 @pytest.mark.parametrize(

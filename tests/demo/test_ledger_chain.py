@@ -30,6 +30,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from asked import LATER, asked, filled
 from chatting import signed_by_slack
+from printed import USERS, read
 
 from demo.api import unix
 from demo.chaos.balancer import balancing
@@ -50,18 +51,8 @@ HOST = "monitoring.tickettoken.com"
 SEEN, UNSEEN, LATE = "compliance-service", "search-service", "scanning-service"
 LEAD, MANAGER = "AlertUnacknowledgedTeamLead", "AlertUnacknowledgedManager"
 MINUTE_SECONDS = MINUTE.total_seconds()
-
 # As the runbook prints it.
-ACKNOWLEDGE = """\
-curl -X POST \\
-  -H "Authorization: Bearer $TOKEN" \\
-  -H "Content-Type: application/json" \\
-  -d '{
-    "acknowledgedBy": "oncall@tickettoken.com",
-    "notes": "Investigating the issue"
-  }' \\
-  https://monitoring.tickettoken.com/api/alerts/acknowledge/<alert-id>
-"""
+ACKNOWLEDGE = read(USERS).line("1. Acknowledge Alert", "curl").text
 
 
 @dataclass
@@ -186,7 +177,8 @@ async def shell(open_: AsyncExitStack, home: Path, port: int, secrets: Path) -> 
         text=True,
         check=True,
     )
-    return {"PATH": os.environ["PATH"], "CURL_HOME": str(home), "TOKEN": minted.stdout.strip()}
+    path = f"{find('curl').parent}:{os.environ['PATH']}"
+    return {"PATH": path, "CURL_HOME": str(home), "TOKEN": minted.stdout.strip()}
 
 
 async def test_what_fires_is_stored_and_listed(scene: Scene) -> None:

@@ -17,6 +17,7 @@ from demo.scenarios.play import LackingError, play, states
 from demo.scenarios.scenario import Scenario, Stage
 from demo.scenarios.table import SCENARIOS
 from demo.stack import ROOT, Stack, running
+from model.escalation import escalation_rules
 from model.load import load
 
 pytestmark = [
@@ -31,7 +32,7 @@ PLAYED = [one for one in SCENARIOS if one.lacks() is None]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack() -> AsyncIterator[Stack]:
-    async with running(hurry=True) as started:
+    async with running(hurry=True, ledger="postgresql") as started:
         yield started
 
 
@@ -49,6 +50,11 @@ async def test_no_expression_differs_from_that_of_the_config(stack: Stack) -> No
     declared = {alert.name: str(alert.expr) for alert in load(ROOT / "config.py").alerts}
     hashed = {alert.name: str(alert.expr) for alert in stack.platform.alerts}
     assert hashed == declared
+
+
+async def test_the_ladder_waits_as_long_as_that_of_the_config(stack: Stack) -> None:
+    ladder = {rule.name: rule.expr for rule in escalation_rules(load(ROOT / "config.py"))}
+    assert {rule.name: rule.expr for rule in escalation_rules(stack.platform)} == ladder
 
 
 async def test_what_this_machine_lacks_is_said_before_anything_is_done(stack: Stack) -> None:

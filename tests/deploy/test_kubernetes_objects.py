@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from manifests import DIRECTORY, NAMESPACE, container, merged, objects, only, patch_of
+from printed import USERS, read
 
 from exporter.settings import Settings
 from programs import find
 
-ROOT = Path(__file__).resolve().parents[2]
-DIRECTORY = ROOT / "deploy" / "kubernetes"
-NAMESPACE = "tickettoken-monitoring"
 OPERATOR = "monitoring.coreos.com/v1"
-# As printed in the runbook, "High Memory Usage".
-PATCH = (
-    '{"spec":{"template":{"spec":{"containers":[{"name":"monitoring-service",'
-    '"resources":{"limits":{"memory":"2Gi"}}}]}}}}'
-)
 
-Object = dict[str, Any]
-
-
-def objects() -> Iterator[Object]:
-    kustomization = yaml.safe_load((DIRECTORY / "kustomization.yaml").read_text())
-    for name in kustomization["resources"]:
-        yield from yaml.safe_load_all((DIRECTORY / name).read_text())
-
-
-def only(kind: str, name: str = "monitoring-service") -> Object:
-    (found,) = (one for one in objects() if (one["kind"], one["metadata"]["name"]) == (kind, name))
-    return found
-
-
-def container(deployment: Object) -> Object:
-    (found,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert found["name"] == "monitoring-service"
-    one: Object = found
-    return one
-
-
-def merged(target: Object, patch: Object) -> Object:
-    """A strategic merge, as far as a Deployment's containers go: lists merge by `name`."""
-    result = copy.deepcopy(target)
-    for key, value in patch.items():
-        if isinstance(value, dict):
-            result[key] = merged(result.get(key, {}), value)
-        elif key == "containers":
-            of_name = {one["name"]: one for one in result[key]}
-            of_name |= {one["name"]: merged(of_name.get(one["name"], {}), one) for one in value}
-            result[key] = list(of_name.values())
-        else:
-            result[key] = value
-    return result
+ROOT = Path(__file__).resolve().parents[2]
+# As printed.
+PATCH = patch_of(read(USERS).line("High Memory Usage", "kubectl patch").text)
 
 
 def test_every_object_is_valid_to_the_newest_api_that_is_known() -> None:

@@ -58,6 +58,19 @@ CONFIG = Platform(
 
 SERVICES = ("auth-service", "venue-service", "own-service")
 
+# In the place of `alerts=(),` in such a config.
+SERVICE_DOWN = """
+        Alert(
+            name="ServiceDown",
+            group="services",
+            expr=observed(metrics.PROBE_SUCCESS) < "0.5",
+            for_=seconds(10),
+            severity="critical",
+            summary="{{ $labels.target }} is down",
+            description="It does not answer.",
+        ),
+"""
+
 
 class Fleet:
     """The stand-in probers of all targets, made as the exporter asks for them."""
@@ -101,6 +114,7 @@ async def serving(
     environment: Mapping[str, str] | None = None,
     text: str | None = None,
     routes: tuple[web.RouteDef, ...] = (),
+    port: int | None = None,
 ) -> AsyncIterator[Served]:
     """Serve a config; without a fleet by the real probers. `routes` are added to the exporter's."""
     config = directory / "config.py"
@@ -113,7 +127,7 @@ async def serving(
         service = Service(config, variables, settings, loaded)
         app = make_app(service)
         app.add_routes(routes)
-        client: Client = TestClient(TestServer(app))
+        client: Client = TestClient(TestServer(app, port=port))
         await client.start_server()
         await service.start()
         try:

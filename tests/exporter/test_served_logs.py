@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -60,6 +61,40 @@ def starting(directory: Path, logs: Path, port: int) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             cwd=directory,
         )
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n: nothing\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: %s" + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n",
+    ],
+    ids=["no name", "too long", "no length"],
+)
+def test_a_request_that_cannot_be_read_is_one_line_without_its_words(
+    tmp_path: Path, sent: bytes
+) -> None:
+    logs, port = tmp_path / "logs", free_port()
+    combined = logs / "monitoring-combined.log"
+    process = starting(tmp_path, logs, port)
+    try:
+        until(lambda: reached(port))
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(sent % b"unknown-secret")
+            assert client.recv(65536).startswith(b"HTTP/1.")
+        until(lambda: "could not be read" in combined.read_text())
+    finally:
+        process.kill()
+        process.wait()
+    lines = [json.loads(line) for line in combined.read_text().splitlines()]
+    (said,) = [line for line in lines if line["event"] == "a request could not be read"]
+    assert (said["level"], said["address"]) == ("warning", "127.0.0.1")
+    assert said["why"]
+    assert "exception" not in said
+    for text in (combined.read_text(), (tmp_path / "output").read_text()):
+        assert "Traceback" not in text
+        assert "unknown-secret" not in text
 
 
 def test_sigusr1_opens_the_files_anew_and_no_line_has_a_secret(tmp_path: Path) -> None:

@@ -31,6 +31,17 @@ async def opened(options: StoreOptions) -> AsyncIterator[Store]:
         await store.close()
 
 
+@asynccontextmanager
+async def beside(options: StoreOptions) -> AsyncIterator[Store]:
+    """An open store that another process serves."""
+    store = Store(options)
+    await store.open_beside()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 def sqlite(directory: Path) -> StoreOptions:
     """A store in a new SQLite file."""
     return StoreOptions(file=directory / "ledger.sqlite3")

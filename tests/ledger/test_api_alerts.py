@@ -274,6 +274,11 @@ async def test_one_alert_tells_its_story_in_order(served: Api) -> None:
     assert [note["text"] for note in found["notes"]] == [HOSTILE, "restarted"]
     assert {note["author"] for note in found["notes"]} == {"me@example.com"}
     lines = found["timeline"]
+    # It was answered months late, and ended by hand.
+    happened = ["began", "overdue"]
+    assert [line["action"] for line in lines[:2]] == happened
+    assert [line["actor"] for line in lines[:2]] == [None, None]
+    lines = lines[2:]
     assert [line["action"] for line in lines] == ["note", "acknowledge", "resolve", "note"]
     assert lines[1]["onBehalfOf"] == "boss"
     assert (lines[2]["before"]["status"], lines[2]["after"]["status"]) == (
@@ -286,6 +291,31 @@ async def test_one_alert_tells_its_story_in_order(served: Api) -> None:
     assert (await served.get(path.upper().replace("/API/ALERTS", "/api/alerts")))["id"] == row["id"]
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, ["began", "overdue"]),
+        ({"response_due_at": None}, ["began"]),
+        ({"created_at": NOON + timedelta(seconds=60)}, ["began", "overdue"]),
+        ({"created_at": NOON + timedelta(seconds=61)}, ["began", "came", "overdue"]),
+        ({"ends_at": NOON + timedelta(minutes=5)}, ["began", "ended"]),
+        ({"ends_at": NOON + timedelta(minutes=6)}, ["began", "overdue", "ended"]),
+        ({"ends_at": NOON + timedelta(minutes=1), "resolution": "person"}, ["began"]),
+        ({"acknowledged_at": NOON + timedelta(minutes=5)}, ["began"]),
+        ({"acknowledged_at": NOON + timedelta(minutes=6)}, ["began", "overdue"]),
+    ],
+)
+async def test_a_timeline_tells_what_nobody_has_done_as_the_console_does(
+    served: Api, row: dict[str, Any], expected: list[str]
+) -> None:
+    await served.add(alert(**row))
+    found = await served.get(f"/api/alerts/{alert()['id']}")
+    assert [line["action"] for line in found["timeline"]] == expected
+    times = [line["at"] for line in found["timeline"]]
+    assert times == sorted(times)
+    assert times[0] == found["startsAt"]
+
+
 async def test_addresses_of_people_are_told_to_admins_alone(served: Api) -> None:
     row = alert(1)
     await served.add(row)
@@ -293,7 +323,7 @@ async def test_addresses_of_people_are_told_to_admins_alone(served: Api) -> None
     told: dict[Role, str | None] = {"viewer": None, "responder": None, "admin": "127.0.0.1"}
     for role, address in told.items():
         found = await served.get(f"/api/alerts/{row['id']}", 200, role)
-        assert found["timeline"][0]["address"] == address
+        assert found["timeline"][-1]["address"] == address
 
 
 async def test_of_very_many_notes_and_lines_the_latest_are_told(served: Api) -> None:

@@ -171,7 +171,7 @@ async def test_a_forged_address_does_not_reach_the_audit_trail(served: Api) -> N
     headers = served.bearer() | {"X-Forwarded-For": "192.0.2.1", "X-Real-IP": "192.0.2.1"}
     await served.client.post(f"/api/alerts/{ID}/notes", json={"notes": "x"}, headers=headers)
     found = await served.get(f"/api/alerts/{ID}", 200, "admin")
-    assert found["timeline"][0]["address"] == "127.0.0.1"
+    assert found["timeline"][-1]["address"] == "127.0.0.1"
 
 
 async def test_a_trusted_proxys_client_does(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_a_trusted_proxys_client_does(tmp_path: Path) -> None:
         headers = served.bearer() | {"X-Forwarded-For": "198.51.100.66, 192.0.2.1"}
         await served.client.post(f"/api/alerts/{ID}/notes", json={"notes": "x"}, headers=headers)
         found = await served.get(f"/api/alerts/{ID}", 200, "admin")
-        assert found["timeline"][0]["address"] == "192.0.2.1"
+        assert found["timeline"][-1]["address"] == "192.0.2.1"
 
 
 # --- bodies -------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from sqlalchemy import func, insert, select, text
 from stores import new_database, opened
 from structlog.testing import capture_logs
 
-from exporter.ledger.archives import Archiving, archive, archive_tables, everywhere
+from exporter.ledger.archives import archive_tables, everywhere
+from exporter.ledger.archiving import Archiving, archive
 from exporter.ledger.errors import ArchiveRefusedError, StoreUnavailableError
 from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import RESOLVED, alerts, metrics

@@ -12,7 +12,7 @@ from exporter.instruments import Registry
 from exporter.ledger import state
 from exporter.ledger.actions import acknowledge, mark_false_positive, resolve
 from exporter.ledger.actor import Actor
-from exporter.ledger.archives import Archiving, archive
+from exporter.ledger.archiving import Archiving, archive
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.ledger.responses import Responses
 from exporter.ledger.store import Store

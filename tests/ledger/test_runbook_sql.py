@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from printed import USERS, read
 from sqlalchemy import func, insert, select
 from stores import new_database, opened
 from test_archives import alert, measured
@@ -17,48 +18,10 @@ from exporter.workers.cleanup import clean_up
 from model.workers import Workers
 from programs import Postgres
 
-CLEANUP = """
--- Archive old metrics (> 90 days)
-BEGIN;
-CREATE TABLE metrics_archive_2025_01 AS 
-  SELECT * FROM metrics 
-  WHERE timestamp < NOW() - INTERVAL '90 days';
 
-DELETE FROM metrics 
-WHERE timestamp < NOW() - INTERVAL '90 days';
-
-COMMIT;
-
--- Archive old alerts (> 30 days)
-BEGIN;
-CREATE TABLE alerts_archive_2025_01 AS 
-  SELECT * FROM alerts 
-  WHERE created_at < NOW() - INTERVAL '30 days'
-    AND status = 'resolved';
-
-DELETE FROM alerts 
-WHERE created_at < NOW() - INTERVAL '30 days'
-  AND status = 'resolved';
-
-COMMIT;
-
--- Vacuum to reclaim space
-VACUUM ANALYZE metrics;
-VACUUM ANALYZE alerts;
-"""  # noqa: W291 - as it is printed
-
-OPTIMIZE = """
--- Add indexes for common queries
-CREATE INDEX CONCURRENTLY idx_metrics_timestamp 
-  ON metrics(timestamp DESC);
-
-CREATE INDEX CONCURRENTLY idx_alerts_created_status 
-  ON alerts(created_at, status);
-
--- Update statistics
-ANALYZE metrics;
-ANALYZE alerts;
-"""  # noqa: W291 - as it is printed
+def printed(section: str) -> str:
+    """All statements of a section of the runbook."""
+    return "".join(line.text for line in read(USERS).lines if line.section == section)
 
 
 async def psql(server: Postgres, url: str, sql: str) -> str:
@@ -101,7 +64,7 @@ async def test_the_runbooks_sql_runs_as_printed_and_history_still_reads_everythi
             )
         before = await figures(store, ["web"], now)
 
-        said = await psql(postgres, url, CLEANUP)
+        said = await psql(postgres, url, printed("Database Cleanup"))
         assert [line for line in said.splitlines() if line.startswith("DELETE")] == [
             "DELETE 2",
             "DELETE 3",
@@ -114,7 +77,7 @@ async def test_the_runbooks_sql_runs_as_printed_and_history_still_reads_everythi
             notes = select(func.count()).select_from(alert_notes)
             assert await connection.scalar(notes) == len(rows)
 
-        await psql(postgres, url, OPTIMIZE)
+        await psql(postgres, url, printed("Optimize Database Queries"))
 
         # Our own cleanup goes on where people have left off.
         async with store.begin() as connection:

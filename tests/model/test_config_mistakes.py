@@ -357,6 +357,16 @@ MISTAKES: list[tuple[str, dict[str, str], list[str]]] = [
         ['group_by must hold "alertname" and "service"'],
     ),
     (
+        "a secret address of the ledger, and a PagerDuty that it would have to answer to",
+        {
+            "channels": '(PagerDuty(routing_key_file="/f"),)',
+            "severities": severity(channels='("pagerduty",)'),
+            "watched_by": 'Prometheus(oldest_alertmanager="0.26")',
+            "ledger": 'Webhook(url_file="/run/ledger")',
+        },
+        ["ledger: with url_file nobody can say where PagerDuty's incidents are to be told"],
+    ),
+    (
         "a contact that cannot be reached",
         {"contacts": '(Contact(role="lead", title="Lead"),)'},
         ["give an email address or a phone number"],
@@ -675,6 +685,17 @@ def test_a_variable_names_another_config() -> None:
 @pytest.mark.parametrize("environment", [{}, {"MONITORING_CONFIG": ""}], ids=["unset", "empty"])
 def test_the_config_beside_the_program_is_the_default(environment: dict[str, str]) -> None:
     assert config_path(environment) == DEFAULT == Path("config.py")
+
+
+def test_a_ledgers_address_may_be_secret_where_nobody_is_paged(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(
+        config(
+            watched_by='Prometheus(oldest_alertmanager="0.26")',
+            ledger='Webhook(url_file="/run/ledger")',
+        )
+    )
+    assert load(file).ledger is not None
 
 
 # --- secrets ------------------------------------------------------------------------------------

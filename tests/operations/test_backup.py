@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -225,6 +226,13 @@ async def test_what_is_restored_is_equal_row_by_row_and_works(
         with pytest.raises(Exception, match="append-only"):
             async with restored.begin() as connection:
                 await connection.execute(text("DELETE FROM alert_audit"))
+
+
+async def test_how_long_a_restore_takes_is_said(tmp_path: Path, options: StoreOptions) -> None:
+    async with opened(options) as store:
+        await add(store, 1)
+    ended = await operate(tmp_path, "backup", **environment(options))
+    assert re.search(r"(?m)^verified: to restore and compare it takes \d+\.\d s$", ended.said)
 
 
 async def test_its_time_is_told_to_metrics_and_moves_with_each(

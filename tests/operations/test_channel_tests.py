@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP, Envelope
 from operating import Ended, operate
 from serving import DATABASES, SERVICES, config_text
+from stores import opened, sqlite
 
+from exporter.operations.notification_log import last
 from model.load import load
 from programs import Alertmanager, free_port
 from rules.routing import document
@@ -181,3 +184,24 @@ async def test_a_server_that_refuses_is_seen_in_what_alertmanager_counts(scene: 
     assert ended.code == 1
     assert "Slack refuses: 403 no" in ended.said
     assert "through Alertmanager: BROKEN: Alertmanager has tried to send by slack" in ended.said
+
+
+async def test_each_test_is_kept_in_the_audit_trail_of_a_ledger(scene: Scene) -> None:
+    config = scene.directory / "config.py"
+    ledger = 'ledger=Webhook(url="http://127.0.0.1/api/alertmanager/webhook"),'
+    config.write_text(config.read_text().replace("    alerts=(),", f"    alerts=(), {ledger}"))
+    options = sqlite(scene.directory)
+    scene.variables["LEDGER_FILE"] = str(options.file)
+    ended = await scene.test("slack")
+    assert (ended.code, "not noted in the audit trail: " in ended.said) == (0, True)
+    async with opened(options) as store:
+        assert "not noted" not in (await scene.test("slack")).said
+        await scene.test("email", SMTP_PORT=str(free_port()))
+        refused = await scene.test("pagerduty", READ_ONLY="1")
+        assert "not noted in the audit trail: READ_ONLY is set" in refused.said
+        async with store.read() as connection:
+            tests = await last(connection, datetime.now(UTC))
+    assert {kind: (one.through, one.direct) for kind, one in tests.items()} == {
+        "slack": (True, True),
+        "email": (True, False),
+    }

@@ -7,6 +7,7 @@ from model import (
     Age,
     Alert,
     And,
+    Count,
     Email,
     Events,
     Match,
@@ -38,6 +39,7 @@ from model import (
     minutes,
     observed,
     predict_linear,
+    quantile,
     quantile_over_time,
     rate,
     recorded,
@@ -71,6 +73,17 @@ REQUESTS = Recording(
 )
 DOUBLE = Recording(
     name="service:http_requests:double1h", group="traffic", expr=recorded(REQUESTS) * 2
+)
+# Neither is moved by what was other for a moment.
+ROUND_TRIP = Recording(
+    name="target:round_trip:p95",
+    group="shapes",
+    expr=quantile("0.95", metrics.PG_ROUND_TRIP, minutes(5)),
+)
+SERVERS = Recording(
+    name="all:probe_success:count",
+    group="shapes",
+    expr=Count(observed(metrics.PROBE_SUCCESS, by=("target",), kind="postgres")),
 )
 AVAILABILITY = Slo(
     name="requests",
@@ -132,6 +145,17 @@ ALERTS = (
             at_least="0.5",
         )
         >= "0.05",
+    ),
+    alert(
+        "ShareOfSuccesses",
+        "ratios",
+        Ratio(
+            sum_by(increase(requests, minutes(5)), "service")
+            - sum_by(increase(failed, minutes(5)), "service"),
+            sum_by(increase(requests, minutes(5)), "service"),
+            at_least=50,
+        )
+        < "0.95",
     ),
     alert(
         "PerRoute",
@@ -296,7 +320,7 @@ CONFIG = Platform(
     ),
     contacts=(),
     alerts=ALERTS,
-    recordings=(AVAILABILITY.budget_left(),),
+    recordings=(AVAILABILITY.budget_left(), ROUND_TRIP, SERVERS),
     base_url="https://monitoring.example.org",
     dead_mans_switch="https://switch.example.org/shop",
 )

@@ -253,3 +253,18 @@ def test_a_long_difference_is_cut_and_says_so(tmp_path: Path) -> None:
     (found,) = differences({"a.yml": text}, tmp_path)
     assert found.endswith("more lines")
     assert len(found.splitlines()) == 61
+
+
+# --- alerts that could never fire ---------------------------------------------------------------
+
+
+def test_an_alert_about_what_the_platform_lacks_is_refused_with_its_place(tmp_path: Path) -> None:
+    config = spoilt(tmp_path, 'postgres=(Postgres(name="db", url="postgresql://db/shop"),),', "")
+    line = config.read_text().partition('name="DatabaseSlow"')[0].count("\n")
+    result = checked(tmp_path / "out", config)
+    assert result.exit_code != 0
+    assert (
+        f'{config}:{line}: Alert "DatabaseSlow": the platform has nothing that its condition is '
+        "about, so that it can never fire; remove it, or declare what it watches"
+    ) in result.output
+    assert "Traceback" not in result.output

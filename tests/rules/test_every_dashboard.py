@@ -139,7 +139,8 @@ def test_every_variable_that_is_used_is_declared_and_the_other_way_round(
 
 @EACH
 def test_nothing_is_lost_on_the_way_through_the_schema(platform: Platform, board: Json) -> None:
-    from rules.dashboards.sdk import JSONEncoder
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
     from rules.dashboards.sdk import dashboard as schema
 
     del platform
@@ -397,3 +398,24 @@ def metrics_in(node: Any, inside: tuple[str, ...] = ()) -> Iterator[tuple[str, t
         case promql_parser.Call():
             for argument in node.args:
                 yield from metrics_in(argument, (*inside, node.func.name))
+
+
+# --- error budgets ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "title"),
+    [("overview", "Error budget left, the lowest"), ("service", "Error budget left")],
+)
+def test_what_is_left_of_the_error_budget_of_each_objective_is_drawn(file: str, title: str) -> None:
+    platform = ours()
+    objectives = {
+        one.labels["slo"]
+        for one in platform.recording_rules
+        if one.name == "slo:period_error_budget_remaining:ratio"
+    }
+    board = json.loads(build(platform)[f"grafana/dashboards/{file}.json"])
+    (panel,) = [one for one in board["panels"] if one["title"] == title]
+    asked = " ".join(target["expr"] for target in panel["targets"])
+    assert set(re.findall(r'error_budget_remaining:ratio\{slo="(\w+)"', asked)) == objectives
+    assert len(objectives) == 3

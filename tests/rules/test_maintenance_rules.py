@@ -22,7 +22,8 @@ from model.raw import Fires, Quiet, Raw
 from programs import Prometheus, child, free_port
 from rules.compile import compile_files
 from rules.maintenance import outside_maintenance
-from rules.mutate.trial import Subject, UnfitError, run, subjects
+from rules.mutate.subjects import Subject, subjects
+from rules.mutate.trial import UnfitError, run
 from rules.output import Files
 
 ROOT = Path(__file__).resolve().parents[2]

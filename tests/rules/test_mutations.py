@@ -21,7 +21,8 @@ from rules.__main__ import main
 from rules.compile import compile_files
 from rules.mutate.alike import Alike, judge, read
 from rules.mutate.changes import mutants
-from rules.mutate.trial import Outcome, Subject, UnfitError, run, subjects
+from rules.mutate.subjects import Subject, subjects
+from rules.mutate.trial import Outcome, UnfitError, run
 from rules.output import Files
 
 TINY = Path(__file__).parent / "tiny_config.py"
@@ -54,13 +55,13 @@ def test_the_tests_of_alerts_of_each_shape_notice_a_change_of_each_kind() -> Non
     result = CliRunner().invoke(main, ["mutate", "--quick", *OF_EACH_SHAPE])
     assert result.exit_code == 0, result.output
     assert "ServiceDown: " in result.output
-    assert " alerts noticed (" in result.output
+    assert " rules noticed (" in result.output
 
 
 def test_an_alert_that_does_not_exist_is_told() -> None:
     result = CliRunner().invoke(main, ["mutate", "--quick", "ServiceDwon"])
     assert result.exit_code == 1
-    assert "there is no alert ServiceDwon" in result.output
+    assert "there is no alert or recording ServiceDwon" in result.output
 
 
 def test_every_change_of_a_threshold_of_for_and_of_a_matcher_is_noticed() -> None:
@@ -229,16 +230,16 @@ def test_an_entry_is_about_all_alerts_of_a_name_or_about_the_one_of_a_title() ->
 
 def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "alike.toml"
-    file.write_text('[[alike]]\nalerts = ["A"]\nchanges = ["for +"]\nreason = " "\n')
+    file.write_text('[[alike]]\nrules = ["A"]\nchanges = ["for +"]\nreason = " "\n')
     with pytest.raises(ValueError, match=r"alike\.toml: A, 'for \+': the reason is missing"):
         read(file)
 
 
-def test_the_list_is_about_alerts_that_exist() -> None:
+def test_the_list_is_about_rules_that_exist() -> None:
     files = compile_files(load(Path(__file__).resolve().parents[2] / "config.py"))
     found = subjects(files)
     for entry in read():
-        assert any(entry.is_about(one.title) for one in found), entry.alert
+        assert any(entry.is_about(one.title) for one in found), entry.rule
 
 
 def test_alerts_of_one_name_are_told_apart_by_their_constant_labels() -> None:
@@ -280,7 +281,74 @@ def test_an_alert_reads_the_recording_rules_that_it_names_and_theirs() -> None:
         ]
     }
     files = {"x.rules.yml": yaml.safe_dump(rules), "x.test.yml": yaml.safe_dump(tests)}
-    (found,) = subjects(files)
+    found = subjects(files)[-1]
     assert [rule["record"] for rule in found.recorded] == ["a:b", "c:d"]
     assert found.tests[0]["input_series"] == series[:1]
     assert found.tests[0]["alert_rule_test"] == [one]
+
+
+# --- recording rules ----------------------------------------------------------------------------
+
+
+def test_of_a_recording_rule_its_labels_are_changed_and_no_length() -> None:
+    rule = {"record": "a:b:c", "expr": "sum(a)", "labels": {"slo": "x"}}
+    found = mutants(rule, interval=STEP, coarse=False)
+    assert [one.rule["labels"] for one in found if one.what == "label slo"] == [{"slo": "xx"}]
+    assert {one.what for one in found} == {
+        *("sum -> avg", "sum -> count", "sum -> max", "sum -> min"),
+        "label slo",
+    }
+
+
+def recording(value: int, over: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A recording rule of a sum, and its test, in which the sum of two is over so much."""
+    rule = {"record": "t:a:sum", "expr": "sum by (t) (a)", "labels": {"slo": "x"}}
+    series = [
+        {"series": f'a{{t="1",i="{i}"}}', "values": f"{value * share}+0x9"}
+        for i, share in enumerate((1, 3))
+    ]
+    asked = {
+        "expr": f'(t:a:sum{{slo="x"}} > bool {over}) == 1',
+        "eval_time": "5s",
+        "exp_samples": [{"labels": '{t="1",slo="x"}', "value": 1}],
+    }
+    return rule, {"interval": "5s", "input_series": series, "promql_expr_test": [asked]}
+
+
+def test_a_recording_rule_is_held_to_tests_of_its_own() -> None:
+    rule, test = recording(2, over=7)
+    (found,) = subjects(in_files([rule], [test]))
+    assert (found.title, found.name, found.reader) == ("t:a:sum", "t:a:sum", None)
+    assert tried(found).survived == ()
+
+
+def test_a_recording_rule_that_is_tested_too_weakly_is_told() -> None:
+    rule, test = recording(2, over=3)
+    (found,) = subjects(in_files([rule], [test]))
+    assert set(tried(found).survived) == {"sum -> avg", "sum -> max"}
+
+
+def test_a_recording_rule_without_tests_is_held_to_those_of_the_alert_that_reads_it() -> None:
+    rule, test = recording(2, over=7)
+    alert = {"alert": "A", "expr": 't:a:sum{slo="x"} > 7 and t:a:sum < 9', "labels": {}}
+    fired = {"exp_labels": {"t": "1", "slo": "x"}}
+    asked = {"eval_time": "5s", "alertname": "A", "exp_alerts": [fired]}
+    of_alert = {**test, "promql_expr_test": [], "alert_rule_test": [asked]}
+    found, _ = subjects(in_files([rule, alert], [of_alert]))
+    assert (found.title, found.name) == ("t:a:sum", "A")
+    assert tried(found).survived == ()
+
+
+def test_a_recording_rule_that_nobody_tests_has_all_of_its_changes_told() -> None:
+    rule, _ = recording(2, over=7)
+    (found,) = subjects(in_files([rule], []))
+    assert len(tried(found).survived) == 5
+
+
+def in_files(rules: list[dict[str, Any]], tests: list[dict[str, Any]]) -> Files:
+    group = {"name": "x", "interval": "5s", "rules": rules}
+    tested = {"evaluation_interval": "5s", "tests": tests}
+    return {
+        "x.rules.yml": yaml.safe_dump({"groups": [group]}),
+        "x.test.yml": yaml.safe_dump(tested),
+    }

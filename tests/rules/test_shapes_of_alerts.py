@@ -29,7 +29,8 @@ from model.alerts import Alert
 from model.load import load
 from model.promql import Expr
 from rules.compile import compile_files
-from rules.mutate.trial import Outcome, run, subjects
+from rules.mutate.subjects import subjects
+from rules.mutate.trial import Outcome, run
 
 TINY = Path(__file__).parent / "tiny_config.py"
 LONG = minutes(5)

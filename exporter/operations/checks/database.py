@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.ledger.errors import StoreUnavailableError
+from exporter.ledger.errors import StoreUnavailableError, TransactionPoolerError
 from exporter.ledger.options import store_options
 from exporter.ledger.store import Store
 from exporter.operations.checks.finding import Fault, Finding, broken, fine, unknown
@@ -15,6 +15,7 @@ from exporter.settings import Settings
 from model.targets import Postgres
 
 _SECONDS = 5.0
+_PAST_POOLER = "Give DATABASE_URL the server itself, or a pool of pool_mode=session."
 _MIGRATE = "Run `python -m exporter migrate`; the service does it too when it starts."
 
 
@@ -66,6 +67,8 @@ async def _schema(settings: Settings) -> Finding:
     store = Store(store_options(settings))
     try:
         found = await store.open_beside()
+    except TransactionPoolerError as error:
+        return broken(Fault.TRANSACTION_POOLER, str(error), _PAST_POOLER)
     except StoreUnavailableError as error:
         if settings.database_url is None and not settings.ledger_file.exists():
             return broken(Fault.SCHEMA_BEHIND, str(error), _MIGRATE)

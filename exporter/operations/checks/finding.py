@@ -17,6 +17,7 @@ class Fault(StrEnum):
     DATABASE_UNREACHABLE = "database unreachable"
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - it names one
     SCHEMA_BEHIND = "schema behind"
+    TRANSACTION_POOLER = "pooler in transaction mode"
     POOL_EXHAUSTED = "pool exhausted"
     REDIS_UNREACHABLE = "Redis unreachable"
     SMTP_UNREACHABLE = "SMTP unreachable"

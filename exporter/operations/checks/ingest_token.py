@@ -45,7 +45,8 @@ def _refused(patient: Patient) -> Finding | None:
 
 
 def _compared(file: str | None, ours: str, patient: Patient) -> Finding:
-    if file is not None:
+    # Another one is below the directory of Alertmanager's config, wherever that is.
+    if file is not None and Path(file).is_absolute():
         try:
             theirs = Path(file).read_text(encoding="utf-8", errors="replace").strip()
         except OSError:

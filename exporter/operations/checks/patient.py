@@ -78,13 +78,18 @@ async def meet(
     )
 
 
+def own_url(settings: Settings) -> str:
+    """Where the service of these settings answers on this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
 async def _metrics(session: aiohttp.ClientSession, settings: Settings) -> Metrics | None:
     secret = settings.metrics_basic_auth
     user, _, password = secret.get_secret_value().partition(":") if secret else ("", "", "")
     login = f"{user}:{password}@" if user else ""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
     try:
-        body = await get(session, f"http://{login}{host}:{settings.port}/metrics")
+        body = await get(session, own_url(settings).replace("//", f"//{login}") + "/metrics")
     except NoAnswerError:
         return None
     found = {}

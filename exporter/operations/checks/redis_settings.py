@@ -8,7 +8,6 @@ from exporter.operations.words import size
 from exporter.probers.failure import ProbeFailure
 from exporter.probers.http.network import Network
 from exporter.probers.redis.prober import RedisProber
-from exporter.probers.result import Reason
 from model.redis import Redis
 
 _SETTINGS = ("maxmemory", "maxmemory-policy", "save", "appendonly")
@@ -25,8 +24,7 @@ async def check(patient: Patient) -> list[Finding]:
     try:
         for target in patient.loaded.targets:
             if isinstance(target, Redis):
-                prober = patient.loaded.make_prober(target, network)
-                assert isinstance(prober, RedisProber)
+                prober = RedisProber(target, patient.loaded.urls[target.name], network)
                 try:
                     found += await _of_one(target, prober)
                 finally:
@@ -40,8 +38,6 @@ async def _of_one(target: Redis, prober: RedisProber) -> list[Finding]:
     try:
         settings = await prober.settings(*_SETTINGS, timeout=target.timeout.total_seconds())
     except ProbeFailure as failure:
-        if failure.reason is not Reason.QUERY:
-            return []  # that it does not answer is another check's
         return [unknown(f"the settings of {target.name}: {failure.detail}")]
     if settings is None:
         return [unknown(f"the settings of {target.name}: config_command is None in the config")]

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exporter.ledger.archives import Archiving
+from exporter.ledger.archiving import Archiving
 from exporter.ledger.tables import metadata
 from exporter.operations.checks.finding import Advice, Finding, advised, fine
 from exporter.operations.checks.opening import examined
@@ -29,21 +29,28 @@ WHERE schemaname = current_schema() AND relname = ANY(:tables) ORDER BY 1
 
 
 async def check(patient: Patient) -> list[Finding]:
-    """By the oldest rows, and by what Postgres counts."""
+    """Both."""
+    return [*await archiving(patient), *await statistics(patient)]
+
+
+async def archiving(patient: Patient) -> list[Finding]:
+    """Is there anything that cleanup should have archived?"""
     kept = patient.loaded.platform.workers if patient.loaded is not None else Workers()
     now = datetime.fromtimestamp(patient.clock(), UTC)
-    return await examined(patient, "tables", partial(_check, kept=kept, now=now))
+    return await examined(patient, "archives", partial(_archiving, kept=kept, now=now))
 
 
-async def _check(connection: AsyncConnection, kept: Workers, now: datetime) -> list[Finding]:
+async def statistics(patient: Patient) -> list[Finding]:
+    """Does Postgres know its tables? SQLite need not."""
+    return await examined(patient, "statistics", _statistics)
+
+
+async def _archiving(connection: AsyncConnection, kept: Workers, now: datetime) -> list[Finding]:
     alerts_before = now - kept.keep_alerts - _SLACK
-    found = [
+    return [
         await _archived(connection, METRICS, now - kept.keep_metrics - _SLACK, kept.keep_metrics),
         await _archived(connection, ended_alerts(alerts_before), alerts_before, kept.keep_alerts),
     ]
-    if connection.dialect.name == "postgresql":
-        found += await _activity(connection)
-    return found
 
 
 async def _archived(
@@ -62,7 +69,9 @@ async def _archived(
     )
 
 
-async def _activity(connection: AsyncConnection) -> list[Finding]:
+async def _statistics(connection: AsyncConnection) -> list[Finding]:
+    if connection.dialect.name != "postgresql":
+        return []
     rows = (await connection.execute(_ACTIVITY, {"tables": list(metadata.tables)})).all()
     found = [
         advised(

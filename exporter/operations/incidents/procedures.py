@@ -17,7 +17,7 @@ class Procedure:
     steps: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-PROCEDURES: Mapping[Kind, Procedure] = MappingProxyType(
+_PROCEDURES: Mapping[str, Procedure] = MappingProxyType(
     {
         Kind.SERVICE_DOWN: Procedure(
             "Critical service down",
@@ -100,3 +100,8 @@ PROCEDURES: Mapping[Kind, Procedure] = MappingProxyType(
         ),
     }
 )
+
+
+def procedure_of(kind: str) -> Procedure:
+    """What to do about a kind; nothing is known of one that a newer version has."""
+    return _PROCEDURES.get(kind) or Procedure(kind, ())

@@ -7,7 +7,7 @@ from datetime import datetime
 from exporter.contacts import emergency, reached
 from exporter.ledger.incidents import Incident
 from exporter.operations.incidents.account import Account
-from exporter.operations.incidents.procedures import PROCEDURES
+from exporter.operations.incidents.procedures import procedure_of
 from exporter.operations.incidents.timeline import timeline
 from exporter.operations.tables import Section
 from exporter.operations.words import lasting, stamp
@@ -42,7 +42,7 @@ def facts(account: Account) -> tuple[tuple[str, str], ...]:
     if incident.closed_at is not None:
         closed = f"{stamp(incident.closed_at)} by {incident.closed_by}"
     return (
-        ("kind", PROCEDURES[incident.kind].title),
+        ("kind", procedure_of(incident.kind).title),
         ("service", incident.service),
         ("alert", f"{incident.alert_name} ({incident.severity}), {incident.alert_id}"),
         ("began", stamp(incident.began_at)),
@@ -87,7 +87,7 @@ def _ended(account: Account) -> str:
 
 
 def _to_do(account: Account) -> Section:
-    procedure = PROCEDURES[account.incident.kind]
+    procedure = procedure_of(account.incident.kind)
     rows = tuple((when, "; ".join(steps)) for when, steps in procedure.steps)
     page = f"The alert's own page: docs/alerts/{account.incident.alert_name}.md."
     return Section(

@@ -166,14 +166,19 @@ class NoteAnswer(Shape):
     text: str
 
 
-class AuditLine(Shape):
-    """What was done to an alert. `address` is told to the role admin alone."""
+class TimelineLine(Shape):
+    """What happened to an alert. `address` is told to the role admin alone.
+
+    `action` is what somebody did, or what nobody did, with `actor` and `via` null: `began` to fire,
+    `came` to the ledger over a minute later, `overdue` (nobody had responded in time), `ended` (by
+    itself; `end` is a worker's finding that it had).
+    """
 
     at: Timestamp
     action: str
-    actor: str
+    actor: str | None
     on_behalf_of: str | None
-    via: str
+    via: str | None
     address: str | None
     request_id: str | None
     before: dict[str, Any] | None
@@ -181,10 +186,10 @@ class AuditLine(Shape):
 
 
 class AlertAnswer(Alert):
-    """An alert with its notes and what was done to it, the oldest first."""
+    """An alert with its notes and what happened to it, the oldest first."""
 
     notes: list[NoteAnswer]
-    timeline: list[AuditLine]
+    timeline: list[TimelineLine]
 
 
 class AcknowledgeAnswer(Shape):

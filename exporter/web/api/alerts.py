@@ -18,7 +18,6 @@ from exporter.web.api.alert_models import (
     AlertAnswer,
     AlertsAnswer,
     AlertsQuery,
-    AuditLine,
     Figures,
     HistoryAnswer,
     HistoryQuery,
@@ -28,6 +27,7 @@ from exporter.web.api.alert_models import (
     StatisticsAnswer,
     StatisticsQuery,
     Summary,
+    TimelineLine,
 )
 from exporter.web.api.endpoint import Call
 from exporter.web.api.rules import Rules, RulesInUse
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from exporter.ledger.listing import Position
     from exporter.ledger.lists import Listed
     from exporter.ledger.statistics import Figures as Counted
+    from exporter.ledger.story import Moment
 
 RULES: Final = web.AppKey("rules", RulesInUse)
 
@@ -117,7 +118,7 @@ async def history(call: Call[HistoryQuery, Nothing]) -> HistoryAnswer:
 
 async def show(call: Call[Query, Nothing]) -> AlertAnswer:
     """An alert with its notes and timeline, wherever it is kept. Raises HTTPNotFound."""
-    from exporter.ledger import listing
+    from exporter.ledger import listing, story
     from exporter.ledger.archives import everywhere
     from exporter.ledger.tables import alerts
 
@@ -131,10 +132,13 @@ async def show(call: Call[Query, Nothing]) -> AlertAnswer:
         notes = await listing.notes_of(connection, alert_id)
         lines = await listing.audit_of(connection, alert_id)
     admin = call.identity is not None and call.identity.role == "admin"
+    done = await sliced(partial(_line, with_address=admin), lines)
+    happened = map(_happened, story.moments(row, datetime.now(UTC)))
+    timeline = sorted((*happened, *done), key=lambda line: line.at)
     return AlertAnswer(
         **_converter(call)(row).model_dump(),
         notes=await sliced(_note, notes),
-        timeline=await sliced(partial(_line, with_address=admin), lines),
+        timeline=timeline[-listing.MOST_LINES :],
     )
 
 
@@ -279,8 +283,15 @@ def _note(row: Row[Any]) -> NoteAnswer:
     )
 
 
-def _line(row: Row[Any], *, with_address: bool) -> AuditLine:
-    return AuditLine(
+def _happened(moment: Moment) -> TimelineLine:
+    nobody = dict.fromkeys(
+        ("actor", "on_behalf_of", "via", "address", "request_id", "before", "after")
+    )
+    return TimelineLine(at=stamp(moment.at), action=moment.event, **nobody)
+
+
+def _line(row: Row[Any], *, with_address: bool) -> TimelineLine:
+    return TimelineLine(
         at=stamp(row.at),
         action=row.action,
         actor=row.actor,

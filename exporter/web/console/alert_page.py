@@ -142,23 +142,22 @@ def _moments(
     row: Row[Any], story: Sequence[Happening], before: int | None, now: datetime
 ) -> list[Moment]:
     """What happened, the latest first. Its begin and end are on the pages that they belong to."""
-    whole = len(story) < _HAPPENINGS
+    from exporter.ledger import story as stories
+
+    first, last = len(story) < _HAPPENINGS, before is None
+    words = {
+        "began": "began to fire" if first else None,
+        "came": "came to the ledger" if first else None,
+        "overdue": "nobody had responded in time" if last else None,
+        "ended": f"ended {ending_of(row.resolution, None)}" if last and row.ends_at else None,
+    }
     moments = [_moment(one) for one in story if one.action != "end"]
-    if whole:
-        moments.append(Moment(row.starts_at, "began to fire"))
-        if (row.created_at - row.starts_at).total_seconds() > _LATE_SECONDS:
-            moments.append(Moment(row.created_at, "came to the ledger"))
-    if before is None:
-        if row.ends_at is not None and row.resolution != "person":
-            moments.append(Moment(row.ends_at, f"ended {ending_of(row.resolution, None)}"))
-        due, end = row.response_due_at, row.ends_at or now
-        if due is not None and due < end and (row.acknowledged_at or end) > due:
-            moments.append(Moment(due, "nobody had responded in time"))
+    moments.extend(
+        Moment(one.at, what)
+        for one in stories.moments(row, now)
+        if (what := words[one.event]) is not None
+    )
     return sorted(moments, key=lambda moment: moment.at, reverse=True)
-
-
-# What comes sooner came at once.
-_LATE_SECONDS: Final = 60
 
 
 def _moment(one: Happening) -> Moment:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from exporter.checklists import GOING_OFF, GOING_ON
 from exporter.contacts import hours_of, is_business
 from exporter.ledger.errors import StoreUnavailableError
 from exporter.web.console.alert_views import line
@@ -17,6 +18,7 @@ from model.platform import Platform
 from model.runbook.told import business_hours
 
 if TYPE_CHECKING:
+    from exporter.ledger.incidents import Incident
     from exporter.ledger.lists import Listed
 
 _MOST_OPEN: Final = 25
@@ -41,12 +43,20 @@ class Ladder:
     steps: Sequence[Step]
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is to be handed over: open alerts, and incidents of which something is left to do."""
+
+    alerts: Sequence[Listed] = ()
+    incidents: Sequence[Incident] = ()
+
+
 @page
 async def show(visit: Visit) -> Page:
     """The page. It is there without a ledger, and without one that answers."""
     platform = visit.service.loaded.platform
     at_work = is_business(platform.business_hours, visit.now)
-    found, trouble = await _open(visit)
+    left, trouble = await _open(visit)
     zone = ZoneInfo(platform.business_hours.time_zone)
     return Page(
         "on_call.html",
@@ -58,8 +68,11 @@ async def show(visit: Visit) -> Page:
             "at_work": at_work,
             "local": f"{visit.now.astimezone(zone):%A %H:%M}",
             "zone": platform.business_hours.time_zone,
-            "lines": [line(alert, visit.now) for alert in found[:_MOST_OPEN]],
-            "more": len(found) > _MOST_OPEN,
+            "going_on": GOING_ON,
+            "going_off": GOING_OFF,
+            "lines": [line(alert, visit.now) for alert in left.alerts[:_MOST_OPEN]],
+            "more": len(left.alerts) > _MOST_OPEN,
+            "incidents": left.incidents,
             "trouble": trouble,
         },
         here="/on-call",
@@ -83,18 +96,21 @@ def _ladder(severity: Severity, platform: Platform) -> Ladder:
     )
 
 
-async def _open(visit: Visit) -> tuple[Sequence[Listed], str | None]:
+async def _open(visit: Visit) -> tuple[Left, str | None]:
     if visit.service.ledger is None:
-        return (), None
+        return Left(), None
     try:
         return await patiently(_read(visit)), None
     except StoreUnavailableError as error:
-        return (), str(error)
+        return Left(), str(error)
 
 
-async def _read(visit: Visit) -> Sequence[Listed]:
-    from exporter.ledger import lists
+async def _read(visit: Visit) -> Left:
+    from exporter.ledger import incidents, lists
     from exporter.ledger.listing import Filters
 
     async with visit.ledger.store.read() as connection:
-        return await lists.open_alerts(connection, Filters(), _MOST_OPEN + 1)
+        return Left(
+            await lists.open_alerts(connection, Filters(), _MOST_OPEN + 1),
+            await incidents.outstanding(connection),
+        )

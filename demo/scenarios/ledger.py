@@ -1,0 +1,170 @@
+"""Alerts that nobody takes, a ledger out of reach or level, and the backup of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import psycopg
+
+from demo.acknowledgement import token
+from demo.scenarios import second
+from demo.scenarios.background import going_on
+from demo.scenarios.scenario import Scenario, Stage
+from demo.stack import Stack
+from exporter.ledger.state import BACKED_UP
+
+# Neither is broken by another scenario.
+_CRITICAL, _WARNING = "scanning-service", "blockchain-service"
+# Longer than the last step of each ladder.
+_WAITED = {_CRITICAL: timedelta(minutes=11), _WARNING: timedelta(minutes=61)}
+_BACKUP_AGE = timedelta(hours=27)
+# More than the pool has connections, and fewer than the API takes requests of one address.
+_READERS = 14
+_UNHEARD = "Unheard"
+_DEADLINE, _POLL_SECONDS = 60.0, 0.25
+
+
+@asynccontextmanager
+async def _nobody_takes_them(stack: Stack) -> AsyncIterator[None]:
+    """Minutes are not waited for: the ledger is told that the alerts have waited longer."""
+    critical, warning = (stack.simulated.services[name] for name in (_CRITICAL, _WARNING))
+    await critical.crash()
+    warning.degrade()
+    try:
+        for service, waited in _WAITED.items():
+            await _set_back(stack, service, datetime.now(UTC) - waited)
+        yield
+    finally:
+        await critical.repair()
+        await warning.repair()
+
+
+async def _set_back(stack: Stack, service: str, since: datetime) -> None:
+    """Say of the alert of a service that it has waited since then, once the ledger has it."""
+    sql = (
+        "WITH told AS (UPDATE alerts SET waiting_since = %s "
+        "WHERE service = %s AND status = 'active' RETURNING 1) SELECT count(*) FROM told"
+    )
+    deadline = time.monotonic() + _DEADLINE
+    async with await psycopg.AsyncConnection.connect(
+        stack.postgres.dsn(), autocommit=True
+    ) as connection:
+        while await (await connection.execute(sql, (since, service))).fetchone() == (0,):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the ledger has no alert of {service} after {_DEADLINE:g} s")
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+@asynccontextmanager
+async def _pool_is_held(stack: Stack) -> AsyncIterator[None]:
+    """Who reads alerts waits for a lock on them, and keeps a connection of the pool meanwhile."""
+    bearer = await asyncio.to_thread(token, stack, "viewer")
+    headers = {"Authorization": f"Bearer {bearer}"}
+
+    async def read_again_and_again(session: aiohttp.ClientSession) -> None:
+        while True:
+            # By the deadline of a transaction it is told that the ledger does not answer.
+            async with session.get(f"{stack.exporter_url}/api/alerts", headers=headers) as answer:
+                await answer.read()
+
+    async with AsyncExitStack() as opened:
+        connection = await opened.enter_async_context(
+            await psycopg.AsyncConnection.connect(stack.postgres.dsn())
+        )
+        await connection.execute("LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE")
+        session = await opened.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        )
+        readers = [read_again_and_again(session) for _ in range(_READERS)]
+        await opened.enter_async_context(going_on(*readers))
+        yield
+
+
+@asynccontextmanager
+async def _last_backup_is_old(stack: Stack) -> AsyncIterator[None]:
+    """As `exporter backup` has left it a day and three hours ago."""
+    at = json.dumps((datetime.now(UTC) - _BACKUP_AGE).isoformat())
+    await asyncio.to_thread(
+        stack.postgres.execute,
+        f"INSERT INTO facts (name, value) VALUES ('{BACKED_UP}', '{at}') "  # noqa: S608 - ours
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(
+            stack.postgres.execute,
+            f"DELETE FROM facts WHERE name = '{BACKED_UP}'",  # noqa: S608 - ours
+        )
+
+
+@asynccontextmanager
+async def _prometheus_keeps_one_back(stack: Stack) -> AsyncIterator[None]:
+    """It fires, and neither Alertmanager nor the ledger hears of it."""
+    path = stack.prometheus.config.parent / "unheard.rules.yml"
+    labels = {"severity": "info", "service": "monitoring-service"}
+    rule = {"alert": _UNHEARD, "expr": "vector(1)", "labels": labels}
+    second.write(path, {"groups": [{"name": "unheard", "rules": [rule]}]})
+    drop = {"source_labels": ["alertname"], "regex": _UNHEARD, "action": "drop"}
+
+    def keep_back(document: second.Document) -> None:
+        document["alerting"].setdefault("alert_relabel_configs", []).append(drop)
+
+    try:
+        async with second.changed(stack, keep_back):
+            yield
+    finally:
+        path.unlink()
+        await asyncio.to_thread(stack.prometheus.reload)
+
+
+SCENARIOS = (
+    Scenario(
+        fires={
+            "AlertUnacknowledgedTeamLead": {
+                "source_alertname": "ServiceDown",
+                "service": _CRITICAL,
+            },
+            "AlertUnacknowledgedManager": {
+                "source_alertname": "ServiceDown",
+                "service": _CRITICAL,
+            },
+            "AlertUnacknowledgedOnCall": {
+                "source_alertname": "ServiceDegraded",
+                "service": _WARNING,
+            },
+        },
+        done=(
+            f"{_CRITICAL} is gone, {_WARNING} is degraded, nobody acknowledges it, and the ledger "
+            "is told that they have waited 11 and 61 minutes"
+        ),
+        undone="both answer again",
+        means=_nobody_takes_them,
+    ),
+    Scenario(
+        fires={"DatabasePoolExhausted": {}},
+        done=f"{_READERS} readers of alerts wait for a lock on them, which a session holds",
+        undone="the lock is released, and nobody reads",
+        means=_pool_is_held,
+        # While they wait the ledger takes no alert, and acknowledges none.
+        stage=Stage.REDIS_IS_DOWN,
+    ),
+    Scenario(
+        fires={"DataLossRisk": {"cause": "backup_too_old"}},
+        done="the ledger says that its last backup is of 27 hours ago",
+        undone="it knows of no backup",
+        means=_last_backup_is_old,
+    ),
+    Scenario(
+        fires={"AlertLedgerDrift": {}},
+        done=f"Prometheus drops the alert {_UNHEARD} by alert_relabel_configs: no ledger knows it",
+        undone="the alert and the setting are removed",
+        means=_prometheus_keeps_one_back,
+    ),
+)
