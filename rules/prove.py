@@ -53,7 +53,9 @@ def prove(
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8")
         jobs: list[Callable[[], Proof]] = [
-            lambda: unit_tests_pass(Path(promtool), root, files, _alerts(platform), memory),
+            lambda: unit_tests_pass(
+                Path(promtool), root, files, _alerts(platform), memory, _names(platform)
+            ),
             lambda: _rules_load(promtool, root, files, memory),
             lambda: _prometheus_loads(promtool, root),
             lambda: _alertmanager_loads(amtool, root, files, memory),
@@ -143,6 +145,11 @@ def _rules_load(promtool: str, root: Path, files: Files, memory: Memory) -> Proo
         proof_key(Path(promtool), *question, *rules, *rules.values()),
         lambda: objections(call([promtool, *question, *paths], root), root),
     )
+
+
+def _names(platform: Platform) -> dict[str, str]:
+    """What differs in the rules of a demo, or of a config with a service more."""
+    return {f"{platform.base_url}/runbooks/": "/runbooks/", platform.sha256: "sha256 of the config"}
 
 
 def _alerts(platform: Platform) -> int:

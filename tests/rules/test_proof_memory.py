@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,13 @@ tests:
 Said = tuple[str, list[str]]
 
 
-def proved(files: Files, directory: Path, memory: Memory) -> Said:
+def proved(
+    files: Files, directory: Path, memory: Memory, names: Mapping[str, str] | None = None
+) -> Said:
     for path, text in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text)
-    proof = unit_tests_pass(find("promtool"), directory, files, 1, memory)
+    proof = unit_tests_pass(find("promtool"), directory, files, 1, memory, names or {})
     return proof.claim, proof.objections
 
 
@@ -168,3 +171,41 @@ def test_what_a_script_has_proved_is_not_remembered(tmp_path: Path) -> None:
     script = tmp_path / "promtool"
     script.write_text("#!/bin/sh\nexec other\n")
     assert proof_key(script, "text") is None
+
+
+def linked(rule: str, expected: str) -> Files:
+    """An alert with a link, and the link that its test expects."""
+    annotation = f'annotations: {{runbook_url: "{rule}/runbooks/Down"}}'
+    return {
+        RULES: FILES[RULES].replace('"up < 1"', f'"up < 1", {annotation}'),
+        TEST: FILES[TEST].replace(
+            "exp_alerts: [{}]",
+            f'exp_alerts: [{{exp_annotations: {{runbook_url: "{expected}/runbooks/Down"}}}}]',
+        ),
+    }
+
+
+def test_what_only_has_another_address_is_not_run_again(tmp_path: Path, memory: Memory) -> None:
+    for base, said in (("https://a", RUN), ("http://127.0.0.1:1", REMEMBERED)):
+        names = {f"{base}/runbooks/": "/runbooks/"}
+        assert proved(linked(base, base), tmp_path, memory, names) == said
+
+
+def test_another_address_in_the_rules_than_in_the_tests_is_run_and_noticed(
+    tmp_path: Path, memory: Memory
+) -> None:
+    assert proved(linked("https://a", "https://a"), tmp_path, memory) == RUN
+    names = {"https://b/runbooks/": "/runbooks/"}
+    claim, objections = proved(linked("https://b", "https://a"), tmp_path, memory, names)
+    assert claim == RUN[0]
+    assert objections
+
+
+def test_a_config_with_another_address_is_proved_by_what_the_default_was(memory: Memory) -> None:
+    platform = load(TINY)
+    moved = platform.model_copy(update={"base_url": "http://127.0.0.1:3017"})
+    for one, expected in ((platform, False), (moved, True)):
+        proofs = prove(one, compile_files(one), memory=memory)
+        [tested] = [proof for proof in proofs if proof.claim.startswith("promtool test rules")]
+        assert tested.objections == []
+        assert ("proved before" in tested.claim) is expected
