@@ -186,7 +186,6 @@ NOT_ALWAYS: Mapping[str, str] = MappingProxyType(
 )
 LATER = frozenset(
     {
-        "DataLossRisk (cause=backup_too_old, severity=critical)",
         "False positives",
         "Look-ups that found a key",
         "Mean time to acknowledge",
