@@ -59,7 +59,8 @@ async def idle_connections_end_and_the_service_does_not_mind(live: Live, line: s
 async def the_one_worker_without_a_token_on_this_machine(live: Live, line: str) -> None:
     worker = await live.json(line)
     assert worker["name"] == "alert-evaluation"
-    assert worker["interval"] == 60_000
+    every = live.stack.platform.workers.alert_evaluation
+    assert worker["interval"] == every.total_seconds() * 1000
     assert worker["status"] in ("idle", "running")
     assert worker["successCount"] >= 1
     assert worker["errorCount"] == 0
