@@ -407,6 +407,26 @@ async def test_an_alert_that_nobody_acknowledged_is_said_to_be_so(tmp_path: Path
     assert "Its response time of 0:05:00 was missed by " in second
 
 
+async def test_an_end_by_hand_is_told_once_and_a_missed_response_time_is_told(
+    tmp_path: Path,
+) -> None:
+    options = sqlite(tmp_path)
+    desk = Desk(tmp_path, options)
+    async with opened(options) as store:
+        by_hand = {"status": "resolved", "firing": False, "resolution": "person"}
+        alert = await fired(store, 1, ends_at=BEGAN + timedelta(minutes=9), **by_hand)
+        async with store.begin() as connection:
+            me = Actor("me@example.com", "api")
+            await audit.record(
+                connection, "resolve", me, BEGAN + timedelta(minutes=9), alert_id=alert
+            )
+        await desk.done("new", alert)
+        text = await desk.done("post-mortem", "1")
+    assert "+0:05:00 | nobody had responded in time" in text
+    assert "+0:09:00 | me@example.com ended the alert by hand (by api)" in text
+    assert "ServiceDown ended" not in text
+
+
 # --- what is old, and what is restored ----------------------------------------------------------
 
 

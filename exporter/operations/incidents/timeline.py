@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from exporter.contacts import is_business
 from exporter.ledger import actions, incidents
 from exporter.ledger.lists import Happening
+from exporter.ledger.story import Event, moments
 from exporter.operations.incidents.account import Account
 
-# What comes to the ledger sooner came at once.
-_LATE_SECONDS = 60
+_EVENTS: Mapping[Event, str] = MappingProxyType(
+    {
+        "began": "{} began to fire",
+        "came": "the ledger was told",
+        "overdue": "nobody had responded in time",
+        "ended": "{} ended",
+    }
+)
 # That reconciling has found an end: the end itself is told.
 _ENDED = "end"
 
@@ -33,13 +41,11 @@ def timeline(account: Account) -> list[Moment]:
 
 def _of_alert(account: Account) -> Iterator[Moment]:
     incident, alert = account.incident, account.alert
-    yield Moment(incident.began_at, f"{incident.alert_name} began to fire")
     if alert is None:
+        yield Moment(incident.began_at, _EVENTS["began"].format(incident.alert_name))
         return
-    if (alert.created_at - alert.starts_at).total_seconds() > _LATE_SECONDS:
-        yield Moment(alert.created_at, "the ledger was told")
-    if alert.ends_at is not None:
-        yield Moment(alert.ends_at, f"{incident.alert_name} ended")
+    for one in moments(alert, account.now):
+        yield Moment(one.at, _EVENTS[one.event].format(incident.alert_name))
 
 
 def _of_ladder(account: Account) -> Iterator[Moment]:
