@@ -20,10 +20,9 @@ from sqlalchemy import select
 from exporter.ledger.store import Store
 from exporter.ledger.tables import alert_audit
 from exporter.logs.service_log import COMBINED
-from exporter.visible import visible
+from model.visible import printable
 
 ACCESS_LOGGER: Final = "exporter.access"
-_LONGEST: Final = 300
 _ROWS: Final = 1000
 
 
@@ -65,11 +64,6 @@ def requests(directory: Path, since: datetime) -> Iterator[Entry]:
     """Who asked the API since then, the earliest first. Raises OSError if a file can't be read."""
     files = (_requests_of(path, since) for path in directory.glob(f"{COMBINED}*"))
     return heapq.merge(*files)
-
-
-def printable(text: str) -> str:
-    """A text that cannot steer a terminal, cut to a length that people read."""
-    return visible(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def _action(row: Any) -> str:

@@ -10,8 +10,8 @@ from exporter.conversation.http_head import Head
 from exporter.conversation.redaction import HIDDEN, Redactor
 from exporter.probers.http.response import Response
 from exporter.probers.redis.protocol import Replies
+from model.visible import printable
 
-_LONGEST_LINE = 500
 _MOST_LINES = 200
 # Characters of a body that are shown, after secrets were taken out of these.
 _LONGEST_BODY = 4096
@@ -30,14 +30,6 @@ def messages(connection: RecordedConnection, redactor: Redactor) -> Iterator[str
     else:
         yield from _quoted(">", connection.request, redactor)
         yield from _quoted("<", bytes(connection.received), redactor)
-
-
-def printable(text: str) -> str:
-    """One line of text that is safe to print, cut where it is too long."""
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}..."
 
 
 def quoted(mark: str, text: str, size: int) -> Iterator[str]:

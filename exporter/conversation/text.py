@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from exporter.conversation.checks import checks
 from exporter.conversation.connection import RecordedConnection, TlsFacts, place
-from exporter.conversation.messages import messages, printable
+from exporter.conversation.messages import messages
 from exporter.conversation.recorder import Recorder
 from exporter.conversation.redaction import Redactor, secrets_of
 from exporter.probers.result import ProbeResult
 from model import names
 from model.targets import HttpTarget, Target
+from model.visible import printable
 
 # More than this happens only to a target that redirects without end.
 _MOST_EVENTS = 500

@@ -21,7 +21,7 @@ from exporter.operations.looks.desk import desk
 from exporter.operations.looks.outcome import Outcome, State, worst
 from exporter.operations.looks.table import look_at
 from exporter.operations.tables import Section, markdown
-from exporter.visible import visible
+from model.visible import visible
 
 # That something could not be looked at is neither fine nor wrong.
 UNKNOWN = 2

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.visible import visible
+from model.visible import visible
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _STYLE = (

@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from model.visible import printable
 from rules.backtest.asked import Server
-from rules.backtest.plain import plain
 from rules.backtest.prometheus import connected
 
 _PAGE = 500
@@ -91,7 +91,7 @@ async def _page(
                     continue
                 answer = await _json(response)
         except (aiohttp.ClientError, OSError) as error:
-            why = plain(str(error)) or type(error).__name__
+            why = printable(str(error)) or type(error).__name__
             continue
         if response.status == 200 and isinstance(answer, dict):
             return answer
@@ -107,7 +107,7 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 
 def _refused(url: str, status: int, answer: Any) -> str:
-    said = plain(str(answer.get("error", ""))) if isinstance(answer, dict) else ""
+    said = printable(str(answer.get("error", ""))) if isinstance(answer, dict) else ""
     if status in (401, 403):
         hint = "; --ledger-token-file takes a file with a token of the role viewer"
         return f"the ledger at {url} refuses us: {said or status}{hint}"

@@ -16,9 +16,9 @@ from typing import Any
 
 import aiohttp
 
+from model.visible import printable
 from rules.backtest.asked import Server
 from rules.backtest.clock import Grid
-from rules.backtest.plain import plain
 from rules.backtest.replay import Span
 
 Labels = tuple[tuple[str, str], ...]
@@ -101,7 +101,7 @@ class Prometheus:
         answer = await self._answer(asked)
         try:
             for warning in answer.get("warnings", ()):
-                if (said := plain(str(warning))) not in self.warnings:
+                if (said := printable(str(warning))) not in self.warnings:
                     self.warnings.append(said)
             return [_series(one, grid) for one in answer["data"]["result"]]
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -115,7 +115,7 @@ class Prometheus:
                 raise _TooMuchError(f"no answer in {_SECONDS.total:g} s") from None
             except (aiohttp.ClientError, OSError) as error:
                 if attempt == _ATTEMPTS:
-                    why = plain(str(error)) or type(error).__name__
+                    why = printable(str(error)) or type(error).__name__
                     raise PrometheusError(f"{self.url} does not answer: {why}") from None
                 await asyncio.sleep(_PAUSE * attempt)
         raise AssertionError("every attempt ends in an answer or an error")
@@ -155,7 +155,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 def _refusal(url: str, status: int, answer: Any) -> Exception:
     said = answer if isinstance(answer, dict) else {}
-    text = plain(str(said.get("error", "")))
+    text = printable(str(said.get("error", "")))
     timed_out = said.get("errorType") in ("timeout", "canceled")
     if timed_out or (status == 422 and ("too many" in text or "timed out" in text)):
         return _TooMuchError(text or f"it answers {status}")

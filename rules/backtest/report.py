@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from model.durations import prometheus
+from model.visible import printable
 from rules.backtest.asked import Settings
 from rules.backtest.axes import figure
 from rules.backtest.clock import Firing, Grid
@@ -14,7 +15,6 @@ from rules.backtest.condition import thresholds
 from rules.backtest.differences import differences
 from rules.backtest.ledger import Judgement
 from rules.backtest.outcome import Outcome, Variant
-from rules.backtest.plain import plain
 from rules.backtest.replay import Span
 from rules.dashboards.units import unit
 
@@ -49,7 +49,7 @@ def shown_thresholds(outcome: Outcome, settings: Settings) -> str:
 
 def shown_labels(labels: Iterable[tuple[str, str]]) -> str:
     """Labels as PromQL has them."""
-    shown = (f'{plain(name)}="{plain(value)}"' for name, value in labels)
+    shown = (f'{printable(name)}="{printable(value)}"' for name, value in labels)
     return ", ".join(shown) or "without labels"
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from exporter.audit_trail import printable
 from exporter.operations.looks.desk import Desk
 from exporter.operations.looks.outcome import Outcome, by_hand, fine, unknown, wrong
 from exporter.operations.looks.program import NotRunError, run
+from model.visible import printable
 
 _PROGRAM = "pip-audit"
 _SECONDS = 180.0

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from exporter.audit_trail import printable
 from exporter.operations.checks import rules
 from exporter.operations.looks.desk import Desk
 from exporter.operations.looks.outcome import Outcome, by_hand, fine, of_findings, unknown, wrong
 from exporter.operations.looks.program import NotRunError, run
+from model.visible import printable
 
 _SECONDS = 300.0
 _GENERATED = Path("rules/generated")

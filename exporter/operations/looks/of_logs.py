@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter import audit_trail
-from exporter.audit_trail import printable
 from exporter.ledger.store import Store
 from exporter.logs import usual_directory
 from exporter.logs.service_log import ERRORS
 from exporter.operations.looks.desk import Desk, in_ledger
 from exporter.operations.looks.outcome import Outcome, by_hand, fine, unknown, wrong
+from model.visible import printable
 
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 # As in the runbook's `tail -n 100`.
