@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from programs import Postgres, fetch
+from programs import Postgres, child, fetch
 from programs.server import ANSWER_SECONDS, Server
 
 
@@ -24,19 +26,40 @@ class PgBouncer(Server):
         self._mode = mode
         self._program = fetch(["pgbouncer"]).program("pgbouncer")
 
+        # It refuses to be root's. If it became another user by itself, it would outlive us.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._settings = TemporaryDirectory(prefix="pgbouncer-")
+        Path(self._settings.name).chmod(0o755)
+
+    def close(self) -> None:
+        """Stop it, and remove its settings."""
+        super().close()
+        self._settings.cleanup()
+
     def _prepare(self) -> None:
         super()._prepare()
-        # It refuses to be root's.
-        user = "user = nobody\n" if os.geteuid() == 0 else ""
-        (self.directory / "pgbouncer.ini").write_text(
+        self._ini.write_text(
             f"[databases]\n* = host={self._server.host} port={self._server.port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = {self.host}\nlisten_port = {self.port}\n"
             f"unix_socket_dir =\nauth_type = any\npool_mode = {self._mode}\n"
-            f"{user}ignore_startup_parameters = options\ndefault_pool_size = 5\n"
+            "ignore_startup_parameters = options\ndefault_pool_size = 5\n"
         )
 
+    @property
+    def _ini(self) -> Path:
+        return Path(self._settings.name) / "pgbouncer.ini"
+
     def _command(self) -> Sequence[str | Path]:
-        return (self._program, self.directory / "pgbouncer.ini")
+        return (self._program, self._ini)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return child(
+            self._command(),
+            user=self._user,
+            cwd=self._ini.parent,
+            log=self.log,
+            death_signal=self.death_signal,
+        )
 
     def _answers(self) -> bool:
         try:
