@@ -13,6 +13,8 @@ from model.platform import Platform
 from model.promql import (
     Aggregate,
     Always,
+    And,
+    Combined,
     Count,
     Expr,
     Joined,
@@ -21,6 +23,7 @@ from model.promql import (
     Named,
     Or,
     OrZero,
+    Ratio,
     Recorded,
     Selector,
 )
@@ -75,6 +78,21 @@ def _(expr: Aggregate, feed: Feed) -> list[Labels]:
 
 
 @_results.register
+def _(expr: And, feed: Feed) -> list[Labels]:
+    return _matched(results(expr.left, feed), results(expr.right, feed), expr.on)
+
+
+@_results.register
+def _(expr: Ratio, feed: Feed) -> list[Labels]:
+    return _matched(results(expr.numerator, feed), results(expr.denominator, feed), expr.on)
+
+
+@_results.register
+def _(expr: Combined, feed: Feed) -> list[Labels]:
+    return _matched(results(expr.left, feed), results(expr.right, feed), None)
+
+
+@_results.register
 def _(expr: Or, feed: Feed) -> list[Labels]:
     return distinct((*results(expr.left, feed), *results(expr.right, feed)))
 
@@ -100,6 +118,18 @@ def _(expr: Raw, _feed: Feed) -> list[Labels]:
 @_results.register(Always)
 def _(_expr: Expr, _feed: Feed) -> list[Labels]:
     return [{}]
+
+
+def _matched(left: list[Labels], right: list[Labels], on: tuple[str, ...] | None) -> list[Labels]:
+    """Those of the left side that have a counterpart on the right, by some labels or by all."""
+
+    def told(labels: Labels) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            (name, labels[name]) for name in (labels if on is None else on) if labels.get(name)
+        )
+
+    there = {told(labels) for labels in right}
+    return [labels for labels in left if told(labels) in there]
 
 
 def joined_values(expr: Joined, feed: Feed) -> Labels:
