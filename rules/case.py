@@ -11,7 +11,7 @@ from typing import Any
 
 from model.alerts import Alert
 from model.platform import Platform
-from model.promql import Count, Selector
+from model.promql import Count, Recorded, Selector
 from rules.alerts import rule_annotations, rule_labels
 from rules.expand import expand
 from rules.maintenance import outside_maintenance
@@ -27,7 +27,7 @@ from rules.series import (
     results,
     series,
 )
-from rules.timing import Timing, timing
+from rules.timing import Pace, Timing, timing
 from rules.untestable import UntestableError
 
 # How many of hundreds of targets are fed where their number does not decide.
@@ -41,15 +41,6 @@ class Fed:
     metric: str
     series: str
     values: str
-
-    def ended(self, last: timedelta, step: timedelta) -> str:
-        """Its values, and an end to them if they reach beyond the last time that matters.
-
-        An alert that goes on firing beside longer cases costs promtool most of its time: at every
-        step it expands all texts of every alert that is active.
-        """
-        reaches = sum(map(_samples, self.values.split())) * step > last
-        return f"{self.values} stale" if reaches else self.values
 
 
 @dataclass(frozen=True)
@@ -104,10 +95,13 @@ class Scene:
         *,
         amply: bool = True,
         further: timedelta = timedelta(0),
+        finely: bool = False,
         **feed: Any,
     ) -> Scene:
-        """The scene of an alert under what `Feed` is told. Raises UntestableError."""
-        when = timing(alert, platform, amply=amply, further=further)
+        """The scene of an alert under what `Pace` and `Feed` are told. Raises UntestableError."""
+        both = {name: feed[name] for name in ("present", "direct") if name in feed}
+        pace = Pace(amply=amply, further=further, finely=finely, **both)
+        when = timing(alert, platform, pace)
         feed.setdefault("most", None if counts(alert) else _AT_MOST)
         return cls(alert, when, Feed(platform, step=when.step, lead=when.lead, **feed))
 
@@ -118,11 +112,11 @@ class Scene:
 
     def fires_under(self, fed: list[Fed], value: Decimal) -> Case:
         """What it is fed makes it fire with this value."""
-        for_, when = self.alert.for_, self.timing
+        when = self.timing
         expected = []
-        if for_:
-            expected.append(Expected(when.holds + for_ - when.step, ()))
-        expected.append(Expected(when.exact + for_, self.fired(value)))
+        if when.waits:
+            expected.append(Expected(when.holds + when.waits - when.step, ()))
+        expected.append(Expected(when.exact + when.waits, self.fired(value)))
         return Case(self.alert, when.step, fed, expected)
 
     def quiet(self, found: list[Series]) -> Case:
@@ -132,7 +126,7 @@ class Scene:
     def quiet_under(self, fed: list[Fed]) -> Case:
         """What it is fed leaves it quiet."""
         when = self.timing
-        at = when.exact + self.alert.for_ + when.step
+        at = when.exact + when.waits + when.step
         return Case(self.alert, when.step, fed, [Expected(at, ())])
 
     def fed(self, value: Decimal) -> list[Series]:
@@ -176,7 +170,7 @@ class Scene:
 
     @property
     def _steps(self) -> int:
-        return (self.timing.settled + self.alert.for_) // self.timing.step + 4
+        return (self.timing.settled + self.timing.waits) // self.timing.step + 4
 
     def _joined(
         self,
@@ -216,12 +210,6 @@ class Scene:
             )
 
 
-def _samples(word: str) -> int:
-    """How many steps a word of promtool's notation stands for: `_x3`, `1x3`, `0+5x3`, `stale`."""
-    first, times, count = word.partition("x")
-    return 1 if not times else int(count) + (first != "_")
-
-
 def texts_of(alert: Alert, platform: Platform) -> Texts:
     """The labels and annotations that an alert's rule adds, not expanded yet."""
     return platform.once(_texts, alert)
@@ -243,6 +231,26 @@ def series_read(alert: Alert) -> frozenset[str]:
     """The names of the series that an alert's rule reads, through recording rules."""
     recorded = {part.series_name for part in deep(alert.expr) if isinstance(part, Selector)}
     return names(outside_maintenance(alert)) | recorded
+
+
+def wants_each_target(alert: Alert, platform: Platform) -> bool:
+    """Whether every target is to be seen: the gravest alerts, and those that tell targets apart."""
+    if alert.severity == platform.severities[0].name:
+        return True
+    selectors = [part for part in deep(alert.expr) if isinstance(part, Selector)]
+    named = {
+        matcher.label
+        for one in selectors
+        for matcher in one.matchers
+        if one.fixed.get(matcher.label) is None
+    }
+    return alert.inhibited_by_dependencies or not named.isdisjoint(("service", "target"))
+
+
+def reads_recorded(alert: Alert) -> bool:
+    """Whether all that it reads is recorded by rules."""
+    selectors = [part for part in alert.expr.walk() if isinstance(part, Selector)]
+    return all(isinstance(part, Recorded) for part in selectors)
 
 
 def counts(alert: Alert) -> bool:

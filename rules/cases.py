@@ -10,7 +10,7 @@ from decimal import Decimal
 from model.alerts import Alert
 from model.platform import Platform
 from model.promql import Count, Expr, HistogramQuantile, Selector, Unless
-from rules.case import Case, Fed, Scene, counts
+from rules.case import Case, Fed, Scene, counts, reads_recorded, wants_each_target
 from rules.recovery_cases import recovery_cases
 from rules.series import (
     Feed,
@@ -23,6 +23,7 @@ from rules.series import (
     just_under,
     missing,
     ranges,
+    results,
     well_within,
     within,
 )
@@ -35,16 +36,25 @@ _HOLDING = frozenset({"max_over_time", "min_over_time", "last_over_time"})
 
 def single_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     """The cases of an alert that one exporter decides. Raises UntestableError."""
-    scene = Scene.of(alert, platform)
-    few = scene if counts(alert) else Scene.of(alert, platform, most=_TARGETS)
-    yield scene.firing(just_over(alert.expr))
+    most = None if counts(alert) else _TARGETS
+    # Once through the recording rules that it reads, which have tests of their own.
+    few = Scene.of(alert, platform, most=most, direct=reads_recorded(alert))
+    finely = Scene.of(alert, platform, most=most, finely=True)
+    yield finely.firing(just_over(alert.expr))
+    every = Scene.of(alert, platform)
+    if wants_each_target(alert, platform) and _targets(every) > _targets(few):
+        yield every.firing(just_over(alert.expr))
     yield from recovery_cases(alert, platform)
     yield from _outlives_its_series(few)
     yield from stays_quiet(few)
     yield from _well_within(few)
     yield from kept_out(few)
     yield from _in_bursts(few)
-    yield _without_data(scene)
+    yield _without_data(few)
+
+
+def _targets(scene: Scene) -> int:
+    return len(results(scene.alert.expr, scene.feed))
 
 
 def kept_out(scene: Scene) -> Iterator[Case]:
@@ -107,7 +117,7 @@ def _in_bursts(scene: Scene) -> Iterator[Case]:
     condition, step = compared(scene.alert.expr), scene.timing.step
     if condition is None or not isinstance(condition.inner, HistogramQuantile):
         return
-    count = scene.alert.for_ // step + 4
+    count = scene.timing.waits // step + 4
     value = just_over(scene.alert.expr)
 
     def in_bursts(one: Series) -> str:

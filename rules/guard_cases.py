@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from model.alerts import Alert
 from model.platform import Platform
@@ -21,9 +21,10 @@ from model.promql import (
     Unless,
     Usual,
 )
-from rules.case import Case, Scene, counts
+from rules.case import Case, Scene, counts, reads_recorded
 from rules.series import (
     Feed,
+    Labels,
     Series,
     beyond,
     compared,
@@ -33,12 +34,14 @@ from rules.series import (
     harmless,
     just_over,
     ranges,
+    results,
     series,
     well_within,
 )
 from rules.timing import can_fill
 
 T = TypeVar("T", bound=Expr)
+_Times = tuple[timedelta, ...]
 # As many targets as it takes to tell one from another: promtool's time grows with them.
 _TARGETS = 2
 
@@ -58,35 +61,68 @@ def guard_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
 def _volumes(alert: Alert, platform: Platform) -> Iterator[Case]:
     """A denominator just under the least says nothing; from the least on, the ratio counts."""
     ratio = _first(alert.expr, Ratio)
-    if ratio is None or not can_fill(alert, platform):
+    is_recorded = reads_recorded(alert) and all(part is not ratio for part in alert.expr.walk())
+    if ratio is None or is_recorded or not can_fill(alert, platform):
         return
     value, step = just_over(alert.expr), ratio.minimum / 1000
-    few = None if counts(alert) else _TARGETS
-    under = Scene.of(alert, platform, amply=False, volume=ratio.minimum - step, most=few)
+    under = _scene(alert, platform, amply=False, volume=ratio.minimum - step)
     yield under.quiet(under.fed(value))
     # What is extrapolated is not the least itself, to the last bit.
     least = ratio.minimum + step if ranges(ratio) else ratio.minimum
-    over = Scene.of(alert, platform, amply=False, volume=least, most=few)
+    over = _scene(alert, platform, amply=False, volume=least)
     yield over.firing(value)
 
 
 def _histories(alert: Alert, platform: Platform) -> Iterator[Case]:
-    """As many earlier times as it takes, each of them once, and one less, each left out once."""
+    """All earlier times, as many as it takes, each of them once, and one less, each left out once.
+
+    Each is the history of another target, as far as there are so many: a week is long.
+    """
     usual = _first(alert.expr, Usual)
     if usual is None:
         return
-    value = just_over(alert.expr)
+    enough: list[_Times] = [usual.at]
     if usual.at_least < len(usual.at):
-        for present in _each_among(usual.at, usual.at_least):
-            enough = Scene.of(alert, platform, most=1, present=present)
-            yield enough.firing(value)
+        enough += _each_among(usual.at, usual.at_least)
     fewer = usual.at_least - 1
-    for present in dict.fromkeys((usual.at[:fewer], usual.at[len(usual.at) - fewer :])):
-        few = Scene.of(alert, platform, most=1, present=present)
-        yield few.quiet(few.fed(value))
+    short = dict.fromkeys((usual.at[:fewer], usual.at[len(usual.at) - fewer :]))
+    histories = [(present, True) for present in enough] + [(present, False) for present in short]
+    direct = reads_recorded(alert)
+    scene = Scene.of(alert, platform, most=1, present=usual.at, direct=direct)
+    room = _told_apart(scene, len(histories))
+    for start in range(0, len(histories), room):
+        yield _beside(scene, histories[start : start + room])
 
 
-def _each_among(times: tuple[timedelta, ...], count: int) -> Iterator[tuple[timedelta, ...]]:
+def _told_apart(scene: Scene, most: int) -> int:
+    """How many targets it has that are results of their own, `most` at most."""
+    seen: list[list[Labels]] = []
+    for first in range(most):
+        found = results(scene.alert.expr, replace(scene.feed, first=first))
+        if not found or found in seen:
+            break
+        seen.append(found)
+    return max(1, len(seen))
+
+
+def _beside(scene: Scene, histories: list[tuple[_Times, bool]]) -> Case:
+    """A target for each history, and whether it fires with it."""
+    value = just_over(scene.alert.expr)
+    found: list[Series] = []
+    fired: list[dict[str, Any]] = []
+    for first, (present, fires) in enumerate(histories):
+        one = replace(scene, feed=replace(scene.feed, present=present, first=first))
+        found += one.fed(value)
+        if fires:
+            fired += one.fired(value)
+    if not fired:
+        return scene.quiet(found)
+    case = scene.fires_under(scene.laid(found), value)
+    case.expected[-1] = replace(case.expected[-1], alerts=tuple(fired))
+    return case
+
+
+def _each_among(times: _Times, count: int) -> Iterator[_Times]:
     """So many of the times, in sets that hold each of them at least once.
 
     One that is twice another is not beside it where that can be: it could be taken for it.
@@ -109,7 +145,7 @@ def _further_conditions(alert: Alert, platform: Platform) -> Iterator[Case]:
     expr = alert.expr
     if not isinstance(expr, (And, Unless)) or not isinstance(expr.left, (Threshold, And, Or)):
         return
-    scene = apart(Scene.of(alert, platform), expr.left, expr.right)
+    scene = apart(_scene(alert, platform), expr.left, expr.right)
     if scene is None:
         return
     holds = series(expr.left, just_over(expr.left), scene.feed)
@@ -130,7 +166,7 @@ def _alternatives(alert: Alert, platform: Platform) -> Iterator[Case]:
     expr = alert.expr
     if not isinstance(expr, Or) or not isinstance(expr.right, Threshold):
         return
-    scene = apart(Scene.of(alert, platform), expr.left, expr.right)
+    scene = apart(_scene(alert, platform), expr.left, expr.right)
     if scene is not None:
         for side in (expr.left, expr.right):
             value = just_over(side)
@@ -151,7 +187,7 @@ def _trends(alert: Alert, platform: Platform) -> Iterator[Case]:
     ]
     if condition is None or not predicted or falls(condition.inner):
         return
-    scene = Scene.of(alert, platform)
+    scene = _scene(alert, platform)
     value = beyond(condition)
     yield scene.firing(value, [_sloping(one, predicted, scene) for one in scene.fed(value)])
 
@@ -161,7 +197,7 @@ def _sloping(one: Series, predicted: list[OverRange], scene: Scene) -> Series:
     part = next((part for part in predicted if part.inner.series_name == one.name), None)
     if part is None or part.parameter is None:
         return one
-    at = scene.timing.exact + scene.alert.for_
+    at = scene.timing.exact + scene.timing.waits
     seconds = Decimal(str(at.total_seconds())) + part.parameter
     # As much as a tenth of the value on the way: more than tests tell apart.
     slope = abs(one.start) / 10 / seconds
@@ -169,6 +205,12 @@ def _sloping(one: Series, predicted: list[OverRange], scene: Scene) -> Series:
     if condition is not None and not downward(condition):
         slope = -slope
     return replace(one, start=one.start - slope * seconds, per_second=slope)
+
+
+def _scene(alert: Alert, platform: Platform, **told: Any) -> Scene:
+    """A few targets; what is recorded is fed as such, as its rule has tests of its own."""
+    most = None if counts(alert) else _TARGETS
+    return Scene.of(alert, platform, most=most, direct=reads_recorded(alert), **told)
 
 
 def apart(scene: Scene, left: Expr, right: Expr) -> Scene | None:

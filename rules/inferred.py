@@ -20,10 +20,15 @@ _SETS = frozenset({"and", "or", "unless"})
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A selector: the name of its series, and the labels that its matchers name."""
+    """A selector: the name of its series, and the labels that its matchers name.
+
+    `equal` are those of them that must have a value, with it; nothing of a selector that joins its
+    matchers by `or`.
+    """
 
     name: str
     matched: tuple[str, ...]
+    equal: tuple[tuple[str, str], ...] = ()
 
 
 def selectors(text: str) -> list[Named]:
@@ -47,7 +52,12 @@ def selectors_in(node: Any) -> Iterator[Named]:
         matchers = node.matchers.matchers
         fixed = [one.value for one in matchers if one.name == "__name__"]
         labels = tuple(one.name for one in matchers if one.name != "__name__")
-        yield Named(node.name or (fixed[0] if fixed else ""), labels)
+        equal = tuple(
+            (one.name, one.value)
+            for one in matchers
+            if one.op == promql_parser.MatchOp.Equal and one.name != "__name__"
+        )
+        yield Named(node.name or (fixed[0] if fixed else ""), labels, equal)
     for child in _children(node):
         yield from selectors_in(child)
 

@@ -14,7 +14,8 @@ from model.raw import Fires, Raw
 from rules.case import Case, Expected, Fed, Scene
 from rules.maintenance import TARGET, about_by
 from rules.raw.examples import example_cases
-from rules.series import Series, just_over, results
+from rules.series import Series, just_over, ranges, results
+from rules.series.windows import changed_after
 
 _REPLICAS = ("one:3017", "two:3017")
 # What the two say: just more than one half, and one half, which is not most. No exporter says
@@ -39,12 +40,12 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
         return
     # One replica feeds the condition: an average of several differs in its last digit.
     scene, value = Scene.of(alert, platform, most=_TARGETS), just_over(alert.expr)
-    step = scene.timing.step
+    step, waits = scene.timing.step, scene.timing.waits
     subjects = [labels[about] for labels in results(alert.expr, scene.feed)]
     first = subjects[0]
     begins = scene.timing.exact
-    maintained = int((begins + alert.for_) / step) + 2
-    doubted = int(alert.for_ / step) + 2
+    maintained = int((begins + waits) / step) + 2
+    doubted = int(waits / step) + 2
     # Long enough for an alert that is wrongly held back to end.
     after = int(alert.keep_firing_for / step) + 3
     steps = maintained + doubted + after
@@ -62,12 +63,24 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
         one for one, subject in zip(everybody, subjects, strict=True) if subject != first
     )
     ended = maintained * step
-    expected = [Expected(begins + alert.for_, others)]
-    if alert.for_:
-        expected.append(Expected(ended + alert.for_ - step, others))
-    expected.append(Expected(ended + alert.for_, everybody))
+    expected = [Expected(begins + waits, others)]
+    if waits:
+        expected.append(Expected(ended + waits - step, others))
+    expected.append(Expected(ended + waits, everybody))
     expected.append(Expected((steps - 1) * step, everybody))
-    yield Case(alert, step, fed, expected)
+    until = _holds_until(scene, value)
+    yield Case(alert, step, fed, [one for one in expected if until is None or one.at < until])
+
+
+def _holds_until(scene: Scene, value: Decimal) -> timedelta | None:
+    """When the condition ends by itself, though its series go on: changes leave their range."""
+    step = scene.timing.step
+    ends = [
+        scene.timing.lead + changed_after(part, step) + part.length - int(value) * step
+        for part in ranges(scene.alert.expr)
+        if part.function == "changes"
+    ]
+    return min(ends, default=None)
 
 
 def _of_examples(alert: Alert, about: str, platform: Platform) -> Iterator[Case]:

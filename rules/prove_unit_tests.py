@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from rules.bundles.run import Promtool
+from rules.bundles.run import proved as bundled
 from rules.memory import Memory, proof_key
 from rules.output import Files
 from rules.proof import Proof, call, objections
@@ -42,8 +45,11 @@ def unit_tests_pass(
         for path, text in tests.items()
     }
     new = {path: text for path, text in tests.items() if not memory.holds(keys[path])}
+    packed = root / "bundles"
+    passed = bundled(new, _rule_texts(files), _asking(promtool), packed) if new else set()
+    memory.keep(keys[path] for path in sorted(passed))
     # The longest first, each by itself: whoever is free takes the next one.
-    paths = sorted(new, key=lambda path: -len(new[path]))
+    paths = sorted(new.keys() - passed, key=lambda path: -len(new[path]))
 
     def prove(path: str) -> list[str]:
         said = _run(promtool, root, path)
@@ -73,9 +79,25 @@ def _rules(test: str, files: Files) -> Iterator[str]:
         yield files.get(str(_DIRECTORY / line.removeprefix("- ")), "")
 
 
+def _rule_texts(files: Files) -> dict[str, str]:
+    """The files of rules by the names that tests have for them."""
+    return {
+        PurePosixPath(path).name: text
+        for path, text in files.items()
+        if path.endswith(".rules.yml")
+    }
+
+
+def _asking(promtool: Path) -> Promtool:
+    return lambda directory, names: _called(promtool, directory, names).stdout
+
+
 def _run(promtool: Path, root: Path, path: str) -> list[str]:
-    command = [str(promtool), "test", "rules", PurePosixPath(path).name]
-    return objections(call(command, root / _DIRECTORY, {**SETTINGS, **os.environ}), root)
+    return objections(_called(promtool, root / _DIRECTORY, [PurePosixPath(path).name]), root)
+
+
+def _called(promtool: Path, directory: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
+    return call([str(promtool), "test", "rules", *names], directory, {**SETTINGS, **os.environ})
 
 
 def _count(tests: Files) -> int:

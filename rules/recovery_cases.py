@@ -58,12 +58,14 @@ def _is_forgotten(alert: Alert, looks_back: timedelta, platform: Platform) -> It
     A condition that looks back sees them for its whole range; what it reads besides lasts on.
     """
     most = None if counts(alert) else 1
-    scene = Scene.of(alert, platform, further=looks_back + alert.keep_firing_for, most=most)
+    scene = Scene.of(
+        alert, platform, further=looks_back + alert.keep_firing_for, most=most, finely=True
+    )
     when, value = scene.timing, just_over(alert.expr)
     found = scene.fed(value)
     if not found:
         return
-    lasts = (when.settled + alert.for_) // when.step + 1
+    lasts = (when.settled + when.waits) // when.step + 1
     later = harmless(alert.expr, scene.feed)
     afterwards = {one.notation(): one for one in later if not one.shift}
     ends = {part.inner.series_name for part in ranges(alert.expr)}
@@ -120,12 +122,12 @@ def _turns(alert: Alert, platform: Platform) -> Iterator[Case]:
     over = ranges(expr)
     if any(part.function not in _FOLLOWING for part in over):
         return
-    scene = Scene.of(alert, platform, further=alert.keep_firing_for, most=1)
+    scene = Scene.of(alert, platform, further=alert.keep_firing_for, most=1, finely=True)
     when, value = scene.timing, just_over(expr)
     ratios = [part for part in deep(expr) if isinstance(part, Ratio)]
     volume = max((_ample(ratio, when.step) for ratio in ratios), default=None)
     scene = replace(scene, feed=replace(scene.feed, volume=volume))
-    lasts = (when.settled + alert.for_) // when.step + 1
+    lasts = (when.settled + when.waits) // when.step + 1
     after = lasts + alert.keep_firing_for // when.step + 3
     quiet = {one.notation(): one for one in _quietly(scene, condition) if not one.shift}
     grows = {part.inner.series_name for part in over if part.function in _GROWING}

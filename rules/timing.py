@@ -15,6 +15,10 @@ from rules.untestable import TooLongError
 # promtool evaluates every rule at every step, from the beginning: a week of seconds takes minutes.
 # Both sides of `for` are told apart to within a step, which a twentieth of it is fine enough for.
 _ENOUGH, _AT_MOST = 20, 400
+# Two evaluations that far apart do for what has no range; a sample is seen for as long.
+_MOMENT = minutes(5)
+# What is fed of each earlier time takes fewer steps than that.
+_SEGMENT = 8
 _STEPS = (
     *(seconds(n) for n in (10, 15, 30)),
     *(minutes(n) for n in (1, 2, 5, 10, 15, 30)),
@@ -28,13 +32,15 @@ class Timing:
     """When what happens in an alert's cases.
 
     History begins at 0 and the present, in which the case is decided, at `lead`. The condition may
-    hold from `early` after that, and has its exact value from `settled` after that.
+    hold from `early` after that, and has its exact value from `settled` after that. Then the alert
+    `waits` until it fires: for as many steps as its `for` takes.
     """
 
     step: timedelta
     lead: timedelta
     early: timedelta
     settled: timedelta
+    waits: timedelta
 
     @property
     def holds(self) -> timedelta:
@@ -47,19 +53,31 @@ class Timing:
         return self.lead + self.settled
 
 
-def timing(
-    alert: Alert, platform: Platform, *, amply: bool = True, further: timedelta = timedelta(0)
-) -> Timing:
-    """The timing of an alert's cases, which last `further` than until it fires.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the timing of a case goes by.
 
     With `amply`, the denominators of ratios are large enough from the start; without, only when
-    their range is full. Raises UntestableError.
+    their range is full. A case lasts `further` than until it fires. `finely`, both sides of `for`
+    are told apart; else evaluations are as few as the condition allows. `present` and `direct` are
+    as `Feed` has them.
     """
+
+    amply: bool = True
+    further: timedelta = timedelta(0)
+    finely: bool = False
+    present: tuple[timedelta, ...] | None = None
+    direct: bool = False
+
+
+def timing(alert: Alert, platform: Platform, pace: Pace) -> Timing:
+    """The timing of a case of an alert. Raises UntestableError."""
     finest = platform.watched_by.evaluation_interval
-    history = lead(alert.expr)
-    step = _step(alert, finest, _whole(alert, finest, amply=amply) + further)
-    settled = settles(alert.expr, step, amply=amply)
-    return Timing(step, history, _early(alert, step, settled), settled)
+    step = _step(alert, finest, pace)
+    settled = settles(alert.expr, step, amply=pace.amply, direct=pace.direct)
+    waits = -(-alert.for_ // step) * step
+    early = _early(alert, step, settled)
+    return Timing(step, lead(alert.expr, pace.present), early, settled, waits)
 
 
 def can_fill(alert: Alert, platform: Platform) -> bool:
@@ -68,32 +86,54 @@ def can_fill(alert: Alert, platform: Platform) -> bool:
     It can where that takes hardly longer than its other cases, which reach back as far.
     """
     finest = platform.watched_by.evaluation_interval
-    longest = max(_fitting(alert, finest))
-    usual = _whole(alert, finest, amply=True)
-    return _whole(alert, finest, amply=False) <= max(_AT_MOST * longest, usual * 1.1)
+    longest = max(_fitting(alert, finest, Pace()))
+    usual = _whole(alert, finest, Pace())
+    return _whole(alert, finest, Pace(amply=False)) <= max(_AT_MOST * longest, usual * 1.1)
 
 
-def _step(alert: Alert, finest: timedelta, whole: timedelta) -> timedelta:
-    """The shortest step, not under that of Prometheus, with which promtool is fast enough."""
-    if whole <= _ENOUGH * finest:
-        return finest
-    fitting = _fitting(alert, finest)
+def _step(alert: Alert, finest: timedelta, pace: Pace) -> timedelta:
+    """How far apart evaluations are. What has to change often needs as many."""
+    changing = any(part.function == "changes" for part in ranges(alert.expr, direct=pace.direct))
+    if not pace.finely and not changing:
+        return _longest(alert, finest, pace)
+    fitting = _fitting(alert, finest, pace)
+    whole = _whole(alert, finest, pace)
+    step = _enough(whole, fitting)
+    whole += pace.further
+    # How soon it ends is seen as sharply as how soon it fires, where that takes not many more.
+    if pace.further and whole <= 5 * _ENOUGH * step:
+        return step
     if whole > 4 * _AT_MOST * fitting[-1]:
         raise TooLongError(
             f"its tests look back {prometheus(whole)} in steps of {prometheus(fitting[-1])}, which "
             "takes promtool minutes: a longer `for` or a longer shortest range allows longer steps"
         )
+    return _enough(whole, fitting)
+
+
+def _enough(whole: timedelta, fitting: list[timedelta]) -> timedelta:
     return next((step for step in fitting if whole <= _ENOUGH * step), fitting[-1])
 
 
-def _fitting(alert: Alert, finest: timedelta) -> list[timedelta]:
-    """Steps that divide all lengths of time that matter, so that both sides of `for` can be told.
+def _longest(alert: Alert, finest: timedelta, pace: Pace) -> timedelta:
+    """The longest step for the condition; one that looks at the moment alone goes by `for`."""
+    lengths, usual = _lengths(alert, pace), _usual(alert)
+    lasts = [length / 4 for length in lengths] + [by / _SEGMENT for by in usual]
+    most = min(lasts, default=max(alert.for_, _MOMENT))
+    return max(step for step in _dividing([*lengths, *usual], lengths, finest) if step <= most)
 
-    Four of them fit into the shortest range.
-    """
-    usual = [by for part in alert.expr.walk() if isinstance(part, Usual) for by in part.at]
-    lengths = [part.length for part in ranges(alert.expr)]
-    dividing = [alert.for_, alert.keep_firing_for, *usual, *lengths]
+
+def _fitting(alert: Alert, finest: timedelta, pace: Pace) -> list[timedelta]:
+    """Steps that divide all lengths of time that matter: both sides of `for` can be told."""
+    lengths = _lengths(alert, pace)
+    dividing = [alert.for_, alert.keep_firing_for, *_usual(alert), *lengths]
+    return _dividing(dividing, lengths, finest)
+
+
+def _dividing(
+    dividing: list[timedelta], lengths: list[timedelta], finest: timedelta
+) -> list[timedelta]:
+    """Steps that divide some lengths of time, and of which four fit into each range."""
     return [
         finest,
         *(
@@ -106,8 +146,17 @@ def _fitting(alert: Alert, finest: timedelta) -> list[timedelta]:
     ]
 
 
-def _whole(alert: Alert, finest: timedelta, *, amply: bool) -> timedelta:
-    return lead(alert.expr) + settles(alert.expr, finest, amply=amply) + alert.for_
+def _usual(alert: Alert) -> list[timedelta]:
+    return [by for part in alert.expr.walk() if isinstance(part, Usual) for by in part.at]
+
+
+def _lengths(alert: Alert, pace: Pace) -> list[timedelta]:
+    return [part.length for part in ranges(alert.expr, direct=pace.direct)]
+
+
+def _whole(alert: Alert, finest: timedelta, pace: Pace) -> timedelta:
+    settled = settles(alert.expr, finest, amply=pace.amply, direct=pace.direct)
+    return lead(alert.expr) + settled + alert.for_
 
 
 def _early(alert: Alert, step: timedelta, settled: timedelta) -> timedelta:

@@ -26,6 +26,7 @@ from rules.maintenance_cases import maintenance_cases
 from rules.output import Built, Files, joined, yaml_file
 from rules.raw.examples import example_cases
 from rules.replica_cases import replica_cases
+from rules.samples import ended
 from rules.series.labels import every_result
 from rules.untestable import UntestableError
 
@@ -164,7 +165,7 @@ def _test(cases: list[Case], step: timedelta, shared: frozenset[str]) -> dict[st
         "input_series": [
             {
                 "series": fed.series,
-                "values": fed.ended(case.last, step) if case.last < last else fed.values,
+                "values": (ended(fed.values, case.last, step) if case.last < last else fed.values),
             }
             for case in cases
             for fed in case.fed

@@ -79,10 +79,12 @@ def _together(title: str, parts: list[Outcome]) -> Outcome:
 
 
 def _step(subject: Subject) -> timedelta:
-    """The least by which a change of a length of time can be noticed."""
-    return max(
-        parse(one) for one in (subject.interval, *(_evaluated(t, subject) for t in subject.tests))
-    )
+    """The least by which a change of a length of time can be noticed.
+
+    That is by the tests that are evaluated most often.
+    """
+    every = (parse(_evaluated(test, subject)) for test in subject.tests)
+    return min(every, default=parse(subject.interval))
 
 
 def _evaluated(test: Test, subject: Subject) -> str:

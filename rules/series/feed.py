@@ -77,14 +77,15 @@ class Feed:
     replicas: tuple[str, ...] = ("one:3017",)
     # Whether each target is probed by one of them instead of by all.
     sharded: bool = False
-    # How many of the targets that a metric speaks of are fed, None for all.
+    # How many of the targets that a metric speaks of are fed, None for all, and from which one on.
     most: int | None = None
+    first: int = 0
     # How far apart samples are, and when the present begins.
     step: timedelta = timedelta(seconds=5)
     lead: timedelta = timedelta(0)
     # The denominator of ratios, None for one that is amply large.
     volume: Decimal | None = None
-    # The earlier times that have data, None for all.
+    # The earlier times that have data, None for the nearest that are enough.
     present: tuple[timedelta, ...] | None = None
     # Whether recorded series are fed themselves, instead of what they are recorded from.
     direct: bool = False
@@ -122,7 +123,8 @@ class Feed:
         if only is not None:
             return [only]
         names = self.platform.once(_Names)
-        return list(names.services if of_services else names.targets(selector))[: self.most]
+        every = list(names.services if of_services else names.targets(selector))
+        return every[self.first :][: self.most]
 
     @staticmethod
     def is_of_services(selector: Selector) -> bool:

@@ -39,7 +39,7 @@ from rules.series.labels import distinct, free_labels, inside, results
 from rules.series.quantiles import of_quantile
 from rules.series.ratios import parts
 from rules.series.thresholds import compared, just_over, just_under, within
-from rules.series.windows import changed_after, deep
+from rules.series.windows import changed_after, deep, earlier_times
 from rules.untestable import UntestableError
 
 
@@ -274,7 +274,7 @@ def _(expr: Joined, value: Decimal, feed: Feed) -> list[Series]:
 
 @_series.register
 def _(expr: Usual, value: Decimal, feed: Feed) -> list[Series]:
-    present = expr.at if feed.present is None else feed.present
+    present = earlier_times(expr, feed.present)
     count = len(present)
     if expr.method == "avg":
         values = [value] * count

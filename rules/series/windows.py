@@ -20,6 +20,7 @@ from model.promql import (
 )
 
 _NONE = timedelta(0)
+_MEDIAN = 3
 # What needs two samples, and then knows the line that they are on.
 _LINES = frozenset({"deriv", "predict_linear"})
 
@@ -32,24 +33,36 @@ def deep(expr: Expr) -> Iterator[Expr]:
             yield from deep(part.recording.expr)
 
 
-def lead(expr: Expr) -> timedelta:
-    """How long before the present the history that it reads begins."""
-    own = max(expr.at) if isinstance(expr, Usual) else _NONE
+def earlier_times(expr: Usual, present: tuple[timedelta, ...] | None) -> tuple[timedelta, ...]:
+    """The earlier times that have data: those told, or the nearest that are enough.
+
+    A week takes promtool more than twice as long as three days. Three values tell a median from
+    an average.
+    """
+    nearest = tuple(sorted(expr.at))[: max(expr.at_least, _MEDIAN)]
+    return nearest if present is None else present
+
+
+def lead(expr: Expr, present: tuple[timedelta, ...] | None = None) -> timedelta:
+    """How long before the present the history begins of which it has data."""
+    own = max(earlier_times(expr, present)) if isinstance(expr, Usual) else _NONE
     if isinstance(expr, Selector):
         own = expr.offset
-    return own + max((lead(part) for part in _inside(expr)), default=_NONE)
+    return own + max((lead(part, present) for part in _inside(expr)), default=_NONE)
 
 
-def settles(expr: Expr, step: timedelta, *, amply: bool = True) -> timedelta:
+def settles(expr: Expr, step: timedelta, *, amply: bool = True, direct: bool = False) -> timedelta:
     """How long after its input begins its value is what a whole range would give.
 
     Both sides of a ratio of two counters grow alike, so two samples are enough for it where its
-    denominator is amply over the least.
+    denominator is amply over the least. With `direct`, what is recorded is there from the start.
     """
-    inside = max((settles(part, step, amply=amply) for part in _inside(expr)), default=_NONE)
-    if isinstance(expr, HistogramQuantile) or (
-        amply and isinstance(expr, Ratio) and range_of(expr)
-    ):
+    if direct and isinstance(expr, Recorded):
+        return _NONE
+    parts = (settles(part, step, amply=amply, direct=direct) for part in _inside(expr))
+    inside = max(parts, default=_NONE)
+    grows_alike = amply and isinstance(expr, Ratio) and range_of(expr)
+    if isinstance(expr, HistogramQuantile) or (grows_alike and ranges(expr, direct=direct)):
         return step
     if not isinstance(expr, OverRange):
         return inside
@@ -92,9 +105,10 @@ def falls(expr: Expr) -> bool:
     return turns % 2 == 1
 
 
-def ranges(expr: Expr) -> list[OverRange]:
-    """Every function over a range that it reads, through recording rules."""
-    return [part for part in deep(expr) if isinstance(part, OverRange)]
+def ranges(expr: Expr, *, direct: bool = False) -> list[OverRange]:
+    """Every function over a range that it reads: through recording rules, unless `direct`."""
+    parts = expr.walk() if direct else deep(expr)
+    return [part for part in parts if isinstance(part, OverRange)]
 
 
 def _leaves(expr: Expr) -> Iterator[OverRange | None]:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model import And, Ratio, max_by, metrics, observed
 from model.load import load
 from model.platform import Platform
+from model.promql import Expr
 from programs import find
 from rules import alerts, unit_tests
 from rules.output import Files
+from rules.series import Feed, results
 
 BLOCKS = Path(__file__).resolve().parent / "blocks_config.py"
 
@@ -119,3 +122,19 @@ def test_unit_tests_evaluate_the_groups_that_are_read_first() -> None:
     ]
     assert orders
     assert all(order == ["traffic", "history"] for order in orders)
+
+
+# --- joins --------------------------------------------------------------------------------------
+
+
+def targets(expr: Expr) -> set[str]:
+    return {labels["target"] for labels in results(expr, Feed(platform()))}
+
+
+def test_a_join_has_a_result_only_where_both_sides_have_one() -> None:
+    slow, refuses = observed(metrics.PROBE_DURATION), observed(metrics.PROBE_HTTP_STATUS_CODE)
+    of_services = targets(refuses > 399)
+    assert targets(slow > 1) > of_services
+    assert targets(And(slow > 1, refuses > 399, on=("target",))) == of_services
+    by_target = slow, max_by(refuses, "target")
+    assert targets(Ratio(*by_target, at_least=1, on=("target",)) > 1) == of_services

@@ -7,10 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from model import promql
 from model.load import VARIABLE, load
 from model.platform import Platform
 from model.promql import Expr, Selector
+from programs import find
+from rules.compile import compile_files
+from rules.memory import Memory
+from rules.prove_unit_tests import unit_tests_pass
 from rules.raw.check import problems
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +44,19 @@ def test_a_thousand_services_and_three_hundred_alerts_are_compiled_and_proved() 
     assert "inhibition: 21 rules, nothing critical can be silenced" in said
     # Alerts that share a name count once, and those of the ladder are added.
     assert "unit tests: each of 294 alerts is seen to fire and to stay quiet" in said
+
+
+def test_promtool_proves_three_hundred_alerts_of_each_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARGE_CONFIG_SERVICES", "21")
+    files = compile_files(platform())
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    proof = unit_tests_pass(find("promtool"), tmp_path, files, 300, Memory(None))
+    assert proof.objections == []
+    assert int(proof.claim.split()[3]) > 5000, proof.claim
 
 
 def test_the_large_platform_is_as_large_as_it_says() -> None:

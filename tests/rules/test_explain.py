@@ -92,8 +92,8 @@ def test_it_tells_what_silences_it_and_what_it_silences() -> None:
 def test_it_tells_what_the_unit_tests_try() -> None:
     told = of("ServiceDown")
     assert "2 series of 1 instance (0.4995+0x6): quiet at 5s, 2 fire at 10s" in told
-    assert "(0.5+0x6): quiet at 15s" in told
-    assert "without any data: quiet at 15s" in told
+    assert "(0.5+0x5): quiet at 10m" in told
+    assert "without any data: quiet at 10m" in told
     assert "6 series of 3 instances, 2 of which end" in told
 
 
