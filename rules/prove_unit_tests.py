@@ -46,7 +46,7 @@ def unit_tests_pass(
     }
     new = {path: text for path, text in tests.items() if not memory.holds(keys[path])}
     packed = root / "bundles"
-    passed = bundled(new, _rule_texts(files), _asking(promtool), packed) if new else set()
+    passed = bundled(new, rule_texts(files), asking(promtool), packed) if new else set()
     memory.keep(keys[path] for path in sorted(passed))
     # The longest first, each by itself: whoever is free takes the next one.
     paths = sorted(new.keys() - passed, key=lambda path: -len(new[path]))
@@ -79,7 +79,7 @@ def _rules(test: str, files: Files) -> Iterator[str]:
         yield files.get(str(_DIRECTORY / line.removeprefix("- ")), "")
 
 
-def _rule_texts(files: Files) -> dict[str, str]:
+def rule_texts(files: Files) -> dict[str, str]:
     """The files of rules by the names that tests have for them."""
     return {
         PurePosixPath(path).name: text
@@ -88,8 +88,9 @@ def _rule_texts(files: Files) -> dict[str, str]:
     }
 
 
-def _asking(promtool: Path) -> Promtool:
-    return lambda directory, names: _called(promtool, directory, names).stdout
+def asking(promtool: Path) -> Promtool:
+    """How a promtool is asked whether tests pass."""
+    return lambda directory, names: _called(promtool, directory, names).returncode == 0
 
 
 def _run(promtool: Path, root: Path, path: str) -> list[str]:

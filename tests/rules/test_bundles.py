@@ -47,9 +47,9 @@ def generated() -> tuple[Texts, Texts]:
     return tests, {name: text for name, text in files.items() if name not in tests}
 
 
-def asked(directory: Path, names: list[str]) -> str:
-    """What promtool prints."""
-    done = subprocess.run(
+def run(directory: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
+    """promtool's verdict on files of tests."""
+    return subprocess.run(
         [str(find("promtool")), "test", "rules", *names],
         cwd=directory,
         capture_output=True,
@@ -57,7 +57,10 @@ def asked(directory: Path, names: list[str]) -> str:
         timeout=300,
         check=False,
     )
-    return done.stdout
+
+
+def asked(directory: Path, names: list[str]) -> bool:
+    return run(directory, names).returncode == 0
 
 
 def passing(directory: Path, tests: Texts, rules: Texts) -> set[str]:
@@ -65,7 +68,7 @@ def passing(directory: Path, tests: Texts, rules: Texts) -> set[str]:
     directory.mkdir()
     for name, text in {**tests, **rules}.items():
         (directory / name).write_text(text)
-    said = asked(directory, list(tests))
+    said = run(directory, list(tests)).stdout
     assert set(_ASKED.findall(said)) == tests.keys()
     return set(_PASSED.findall(said))
 

@@ -15,10 +15,12 @@ import pytest
 from model.load import load
 from model.platform import Platform
 from programs import FetchError, fetch, find, version
+from rules.bundles.run import proved as bundled
 from rules.compile import compile_files
 from rules.memory import Memory
 from rules.output import Files
 from rules.prove import prove
+from rules.prove_unit_tests import asking, rule_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_SUITE = "bookworm"
@@ -66,9 +68,21 @@ def test_the_default_config_is_proved_by_the_oldest_versions_that_it_supports(
     assert proved(*programs, record_property, monkeypatch) == {}
 
 
+def unproved_in_bundles(promtool: Path, directory: Path) -> set[str]:
+    """The test files of one group that are not proved without running them as they stand."""
+    files = compiled()[1]
+    tests = {
+        path: text
+        for path, text in files.items()
+        if path.startswith("rules/generated/availability") and path.endswith(".test.yml")
+    }
+    assert tests
+    return tests.keys() - bundled(tests, rule_texts(files), asking(promtool), directory)
+
+
 @pytest.mark.parametrize("suite", NEWER)
 def test_the_default_config_is_proved_by_newer_versions(
-    suite: str, record_property: Ran, monkeypatch: pytest.MonkeyPatch
+    suite: str, record_property: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     prometheus, alertmanager = NEWER[suite]
     try:
@@ -80,3 +94,4 @@ def test_the_default_config_is_proved_by_newer_versions(
         int(part) for part in prometheus.split(".")
     ]
     assert proved(*programs, record_property, monkeypatch) == {}
+    assert unproved_in_bundles(programs[0], tmp_path) == set()
