@@ -131,5 +131,7 @@ def test_no_secret_and_nothing_of_the_repository_but_the_service_is_in_it(image:
         "healthcheck.py",
         "logs",
         "model",
+        "templates",
     ]
+    assert [path.name for path in (image.root / "app" / "templates").iterdir()] == ["console"]
     assert all("SECRET" not in one and "TOKEN" not in one for one in image.config["Env"])
