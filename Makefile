@@ -61,7 +61,7 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 
-bench: $(VENV)/dev.stamp ## Measure ours against the peers, write docs/performance.md (QUICK=1: two minutes)
+bench: $(VENV)/dev.stamp ## Measure ours against the peers, write docs/performance.md (QUICK=1: only look)
 	@exec $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 soak: $(VENV)/dev.stamp ## Probe what fails at random for half an hour, write docs/soak.md (SECONDS=3600: longer)

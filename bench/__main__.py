@@ -63,7 +63,7 @@ _ROWS: Mapping[str, Callable[[Workshop], list[Row]]] = {
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="One short round of each: two minutes in all.")
+@click.option("--quick", is_flag=True, help="One short round of each, and nothing written.")
 @click.option("--row", "chosen", multiple=True, type=click.Choice(list(_ROWS)), help="Only these.")
 @click.option("--limit", default=0.1, help="What share of the machine others may use in a round.")
 @click.option(
@@ -88,8 +88,8 @@ def main(*, quick: bool, chosen: Sequence[str], limit: float, output: Path) -> N
             click.echo(f"({row.key}) {note}")
     today = datetime.now(UTC).date()
     new = {key: results.kept(group, plan, versions, today) for key, group in groups.items()}
-    if quick and chosen:
-        click.echo("nothing is written: a quick round is no measure of single rows")
+    if quick:
+        click.echo("nothing is written: one short round is no measure")
     else:
         _keep(output, known | new)
 

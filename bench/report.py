@@ -11,7 +11,7 @@ from bench.table import markdown
 _INTRODUCTION = """\
 # Performance
 
-Written by `make bench`; don't edit. `make bench QUICK=1` takes two minutes and proves little.
+Written by `make bench`; don't edit. `make bench QUICK=1` is for a look, and writes nothing.
 `python -m bench --row n` measures a row anew and leaves the others; beside each stands the day on
 which it was measured.
 
