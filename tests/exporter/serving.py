@@ -24,6 +24,13 @@ from model.targets import Target
 Client = TestClient[web.Request, web.Application]
 
 TIMES = "interval=seconds(1), timeout=seconds(0.5), retry_interval=seconds(0.2)"
+# For real targets, which may take their time on a busy machine.
+AMPLE_TIMES = "interval=seconds(5), timeout=seconds(4), retry_interval=seconds(0.2)"
+# For targets that hang: there is no result of any before this long.
+HANGING_SECONDS = 4.5
+HANGING_TIMES = (
+    f"interval=seconds(60), timeout=seconds({HANGING_SECONDS}), retry_interval=seconds(0.2)"
+)
 
 DATABASES = f"""
     postgres=(Postgres(url="postgresql://postgres@127.0.0.1:1/postgres", {TIMES}),),
@@ -104,7 +111,7 @@ class Served:
 
     async def results(self) -> None:
         """Wait until every target has a result."""
-        await until(lambda: all(shot.result for shot in self.service.runner.snapshots()), 3)
+        await until(lambda: all(shot.result for shot in self.service.runner.snapshots()), 60)
 
 
 @asynccontextmanager

@@ -127,7 +127,7 @@ async def watched(directory: Path, network: Cabled) -> AsyncIterator[tuple[Firin
                 yield Firing(api), api
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 async def _until_up(api: Api, count: int) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from exporter.overruns import Overruns
 
-# What a busy machine with two cores may add to a moment that is asserted.
-SLACK = 0.4
+# What a busy machine may add to a limit: far less than the limit of a minute beside it.
+SLACK = 20.0
 
 
 async def limited(overruns: Overruns, limit: float, takes: float) -> tuple[str, float]:
@@ -33,7 +33,7 @@ async def limited(overruns: Overruns, limit: float, takes: float) -> tuple[str, 
 
 async def test_what_ends_in_time_is_left_alone() -> None:
     overruns = Overruns()
-    assert (await limited(overruns, 5, 0.01))[0] == "in time"
+    assert (await limited(overruns, 60, 0.01))[0] == "in time"
     assert len(overruns) == 0
 
 
@@ -67,7 +67,7 @@ async def test_a_task_that_was_cut_off_can_be_limited_by_others_again() -> None:
             return "as usual"
         return "never"
 
-    assert await asyncio.wait_for(asyncio.create_task(both()), 2) == "as usual"
+    assert await asyncio.wait_for(asyncio.create_task(both()), SLACK) == "as usual"
 
 
 async def test_whoever_cancels_the_task_from_outside_is_obeyed() -> None:

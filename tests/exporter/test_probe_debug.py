@@ -14,7 +14,7 @@ import pytest_asyncio
 from certificates import Authorities
 from scripted_server import Client, serving_tls
 from scripted_server import serving as scripted
-from serving import TIMES, Served, config_text, serving
+from serving import AMPLE_TIMES, Served, config_text, serving
 
 from exporter.conversation.recorder import recording
 from exporter.probers.http import Network
@@ -36,22 +36,22 @@ GRANT SELECT ON payments TO watcher;
 # What repeats whatever it was sent.
 DECLARED = f"""
         Service(
-            name="echo", url="http://127.0.0.1:1", {TIMES}, path="/health?token=of-a-query",
+            name="echo", url="http://127.0.0.1:1", {AMPLE_TIMES}, path="/health?token=of-a-query",
             bearer_token_file=Path("@token@"), fail_if_body_matches_regexp=("unhealthy",),
             fail_if_header_not_matches=(HeaderCondition(header="X-Version", regexp="^7"),),
         ),
-        Service(name="secure", url="http://127.0.0.1:1", {TIMES}, ca_file=Path("@ca@")),
-        Service(name="untrusted", url="http://127.0.0.1:1", {TIMES}),
-        Service(name="refusing", url="http://127.0.0.1:1", {TIMES}),
-        Service(name="nameless", url="http://nothing.invalid", {TIMES}),
+        Service(name="secure", url="http://127.0.0.1:1", {AMPLE_TIMES}, ca_file=Path("@ca@")),
+        Service(name="untrusted", url="http://127.0.0.1:1", {AMPLE_TIMES}),
+        Service(name="refusing", url="http://127.0.0.1:1", {AMPLE_TIMES}),
+        Service(name="nameless", url="http://nothing.invalid", {AMPLE_TIMES}),
 """
 OTHERS = f"""
-    postgres=(Postgres(url="postgresql://watcher@127.0.0.1:1/postgres", {TIMES}),),
-    redis=(Redis(url="redis://127.0.0.1:1/0", {TIMES}),),
+    postgres=(Postgres(url="postgresql://watcher@127.0.0.1:1/postgres", {AMPLE_TIMES}),),
+    redis=(Redis(url="redis://127.0.0.1:1/0", {AMPLE_TIMES}),),
     sql=(
         SqlMetrics(
             name="payments", query="SELECT status, sum(amount) AS total FROM payments GROUP BY 1",
-            key_labels=("status",), interval=seconds(1), timeout=seconds(0.5),
+            key_labels=("status",), interval=seconds(5), timeout=seconds(4),
             values=(SqlValue(column="total", metric_name="shop_amount", help="All."),),
         ),
     ),
@@ -178,7 +178,7 @@ async def test_only_debug_true_is_a_question(served: Served, value: str) -> None
 async def test_an_http_service(served: Served) -> None:
     text = await debug(served, "echo")
     in_order = (
-        r"echo \(http\) at http://localhost:\d+/health\?token=\*\*\*, timeout 0.5 s",
+        r"echo \(http\) at http://localhost:\d+/health\?token=\*\*\*, timeout 4 s",
         r"unhealthy, reason header: the header x-version does not match \^7, after [\d.]+ ms",
         r"What happened:",
         r"ms  resolve localhost",

@@ -261,9 +261,10 @@ def test_what_is_no_secret_stays() -> None:
 def test_a_text_without_end_is_looked_at_in_time_that_grows_with_it() -> None:
     redactor = Redactor(["hunter2"])
     for piece in ("a", "token", "a=", '"', "a?b", "://", "%41", "\\"):
-        started = time.perf_counter()
+        # What a thread has used, not how long it had to wait for a processor.
+        started = time.thread_time()
         redactor.beginning(piece * 100_000, 16384)
-        assert time.perf_counter() - started < 2, piece
+        assert time.thread_time() - started < 2, piece
 
 
 def test_nothing_is_hidden_by_a_secret_that_is_empty() -> None:

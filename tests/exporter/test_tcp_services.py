@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-from serving import TIMES, Served, config_text, serving
+from serving import AMPLE_TIMES, TIMES, Served, config_text, serving
 from standins import until
 
 from exporter.probers import PROBERS
@@ -22,8 +22,8 @@ from exporter.probers.result import Health, ProbeResult
 from model.targets import Target, TcpService
 
 
-def with_tcp(url: str, settings: str = "") -> str:
-    declared = f'tcp=(TcpService(name="smtp", url="{url}", {settings}{TIMES}),),'
+def with_tcp(url: str, settings: str = "", times: str = AMPLE_TIMES) -> str:
+    declared = f'tcp=(TcpService(name="smtp", url="{url}", {settings}{times}),),'
     return config_text("own-service", databases=declared)
 
 
@@ -43,7 +43,7 @@ async def greeting(text: bytes) -> AsyncIterator[int]:
 
 async def told(served: Served) -> tuple[list[str], dict[str, Any]]:
     """The lines of /metrics about the service, and what /health says of it."""
-    await until(lambda: all(shot.result for shot in served.service.runner.snapshots()), 5)
+    await until(lambda: all(shot.result for shot in served.service.runner.snapshots()), 60)
     text = await (await served.client.get("/metrics")).text()
     body = await (await served.client.get("/health")).json()
     [shown] = [one for one in body["services"] if one["service"] == "smtp"]
@@ -115,7 +115,7 @@ def _lottery(_target: Target, _url: str, _network: Network) -> LotteryProber:
 
 async def test_a_new_prober_is_a_file_and_a_line_in_probers(tmp_path: Path) -> None:
     """Success, duration, reason, counters, staleness and /health are the runner's."""
-    text = with_tcp("tcp://127.0.0.1:1").replace("TcpService(", "Lottery(")
+    text = with_tcp("tcp://127.0.0.1:1", times=TIMES).replace("TcpService(", "Lottery(")
     text = f"from {__name__} import Lottery\n{text}"
     with patch.dict(PROBERS, {Lottery.kind: _lottery}):
         async with serving(tmp_path, text=text) as served:

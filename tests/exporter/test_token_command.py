@@ -37,7 +37,7 @@ def token(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 
@@ -100,7 +100,7 @@ def test_development_secrets_are_announced_with_a_token_that_works(tmp_path: Pat
         log=log,
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while '"serving"' not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
@@ -109,7 +109,7 @@ def test_development_secrets_are_announced_with_a_token_that_works(tmp_path: Pat
         assert "Never set it where anybody else can reach this port." in said
         found = re.search(r"export TOKEN=(\S+)", said)
         assert found is not None
-        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
             headers = {"Authorization": f"Bearer {found[1]}"}
             client.request("GET", "/api/v1/monitoring/services", headers=headers)
             answer = client.getresponse()

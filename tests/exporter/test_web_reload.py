@@ -62,7 +62,7 @@ async def test_a_bad_config_keeps_the_old_one_sets_the_gauge_and_is_told_with_al
     # And the probes go on.
     [prober] = served.fleet.made["redis"]
     count = len(prober.starts)
-    await until(lambda: len(prober.starts) > count, 2)
+    await until(lambda: len(prober.starts) > count)
 
 
 @pytest.mark.parametrize("text", ["syntax error", "raise SystemExit", "CONFIG = 1", "\0", ""])
@@ -131,7 +131,7 @@ async def test_a_good_config_takes_over_and_unchanged_targets_keep_their_results
     info = 'monitoring_target_info{target="new-service",kind="http",config='
     assert f'{info}"{new}"}} 1' in lines
     assert served.fleet.made["venue-service"][0].closed == 1
-    await until(lambda: served.fleet.made["new-service"][0].starts, 2)
+    await until(lambda: served.fleet.made["new-service"][0].starts)
     groups = await (await served.client.get("/api/sd/services")).json()
     assert [group["labels"]["service"] for group in groups] == ["auth-service", "new-service"]
 
@@ -162,7 +162,7 @@ async def test_reloads_at_the_same_moment_take_turns(served: Served) -> None:
 
 
 async def test_a_reload_does_not_hold_the_event_loop(served: Served) -> None:
-    slow = "import time; time.sleep(0.5)\n" + config_text(*SERVICES)
+    slow = "import time; time.sleep(4)\n" + config_text(*SERVICES)
     task = asyncio.create_task(reload(served, slow))
     longest = 0.0
     loop = asyncio.get_running_loop()
@@ -171,4 +171,5 @@ async def test_a_reload_does_not_hold_the_event_loop(served: Served) -> None:
         await asyncio.sleep(0.01)
         longest = max(longest, loop.time() - started)
     assert (await task)[0] == 200
-    assert longest < 0.4
+    # What a busy machine does to a loop is far less than the four seconds that the file takes.
+    assert longest < 2

@@ -121,7 +121,7 @@ async def serving(
         await server.wait_closed()
 
 
-async def probe(url: str, timeout: float = 2.0, **settings: Any) -> ProbeResult:
+async def probe(url: str, timeout: float = 20.0, **settings: Any) -> ProbeResult:
     """Probe a service once."""
     prober = HttpProber(Service(name="target", url=url, **settings), url)
     try:

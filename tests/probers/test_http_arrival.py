@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from certificates import Authorities
 from scripted_server import HEALTHY, value
+from standins import until
 
 from exporter.probers.http import HttpProber
 from exporter.probers.http.arrival import arrived_at, stamp_arrivals, stamping
@@ -23,7 +25,8 @@ from exporter.probers.result import ProbeResult
 from model import names
 from model.targets import Service
 
-TRANSFER, HELD = 0.2, 0.6
+TRANSFER, HELD = 0.2, 1.5
+DEADLINE = 30.0
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HEALTHY)
 
 
@@ -37,11 +40,19 @@ def in_two_pieces(connection: socket.socket) -> None:
     connection.sendall(HEALTHY)
 
 
+@dataclass(frozen=True)
+class Answering:
+    """A server, and whether it has been asked."""
+
+    url: str
+    asked: threading.Event
+
+
 @contextmanager
 def answering(
     answer: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
-) -> Iterator[str]:
-    """The URL of a server in a thread of its own, so that holding our event loop holds up only us.
+) -> Iterator[Answering]:
+    """A server in a thread of its own, so that holding our event loop holds up only us.
 
     Its handshakes end with what the client says, as they do where there are no session tickets.
     """
@@ -55,25 +66,30 @@ def answering(
                     return
                 with connection if tls is None else tls.wrap_socket(connection, True) as talk:
                     talk.recv(65536)
+                    asked.set()
                     answer(talk)
 
+        asked = threading.Event()
         if tls is not None:
             tls.num_tickets = 0
         thread = threading.Thread(target=serve)
         thread.start()
         scheme = "http" if tls is None else "https"
         try:
-            yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+            yield Answering(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", asked)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-async def probed(url: str, ca_file: Path | None = None, *, held: float = 0.0) -> ProbeResult:
-    """A probe during which the event loop does nothing else for a while, once it has begun."""
-    prober = HttpProber(Service(name="target", url=url, ca_file=ca_file), url)
-    probe = asyncio.create_task(prober.probe(3.0))
-    await asyncio.sleep(TRANSFER / 2)
+async def probed(
+    server: Answering, ca_file: Path | None = None, *, held: float = 0.0
+) -> ProbeResult:
+    """A probe during which the event loop does nothing else for a while, once it has asked."""
+    server.asked.clear()
+    prober = HttpProber(Service(name="target", url=server.url, ca_file=ca_file), server.url)
+    probe = asyncio.create_task(prober.probe(DEADLINE))
+    await until(server.asked.is_set, DEADLINE)
     time.sleep(held)  # noqa: ASYNC251 - to hold the loop is the point
     result = await probe
     await prober.close()
@@ -96,8 +112,8 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
 async def test_an_answer_that_is_read_late_is_timed_by_its_arrival(
     authorities: Authorities, secure: bool
 ) -> None:
-    with answering(in_two_pieces, authorities.good() if secure else None) as url:
-        result = await probed(url, authorities.file, held=HELD)
+    with answering(in_two_pieces, authorities.good() if secure else None) as server:
+        result = await probed(server, authorities.file, held=HELD)
     assert TRANSFER * 0.9 <= phase(result, "transfer") < HELD
     assert result.duration < HELD
 
@@ -106,9 +122,12 @@ async def test_a_request_over_tls_does_not_wait_for_an_acknowledgement(
     authorities: Authorities,
 ) -> None:
     """Of the handshake: Nagle's algorithm waits for that, and a server puts it off by 40 ms."""
-    with answering(at_once, authorities.good()) as url:
-        results = [await probed(url, authorities.file) for _ in range(5)]
-    assert min(phase(result, "processing") for result in results) < 0.03
+    with answering(at_once, authorities.good()) as server:
+        # A busy machine may hold up some of them as well, but not each.
+        for _ in range(100):
+            if phase(await probed(server, authorities.file), "processing") < 0.03:
+                return
+    pytest.fail("each was held up")
 
 
 # --- the stamps -----------------------------------------------------------------------------------
@@ -129,9 +148,9 @@ def test_the_kernel_stamps_what_arrives() -> None:
         before = now()
         other.sendall(b"x")
         sent = now()
-        time.sleep(0.1)
+        time.sleep(1.0)
         _, ancillary, _, _ = one.recvmsg(1, 64)
-    assert before - 0.001 <= arrived_at(ancillary, 0.0) <= sent + 0.05
+    assert before - 0.001 <= arrived_at(ancillary, 0.0) <= sent + 0.5
 
 
 def test_without_a_stamp_it_is_now() -> None:

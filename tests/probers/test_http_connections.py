@@ -11,6 +11,7 @@ import time
 import pytest
 from certificates import Authorities
 from scripted_server import HEALTHY, Client, Script, probe, serving, value
+from standins import until
 
 from exporter.probers.http import HttpProber, Network
 from exporter.probers.http.connection import Connection
@@ -20,7 +21,10 @@ from exporter.probers.result import ProbeResult, Reason
 from model import names
 from model.targets import Service
 
-SLACK = 0.25
+# Less than what lies between the first and the last of the deadlines that share a timer.
+SLACK = 1.2
+# For what answers, however busy the machine is.
+AMPLE = 30.0
 
 
 async def silent(client: Client) -> None:
@@ -40,7 +44,7 @@ def prober(url: str, network: Network | None = None, **settings: object) -> Http
 
 async def test_each_probe_has_its_own_deadline() -> None:
     """Whichever is started first, and though they share a timer."""
-    deadlines = [0.4, 0.1, 0.3, 0.2, 0.1]
+    deadlines = [2.0, 0.5, 1.5, 1.0, 0.5]
 
     async def timed(url: str, network: Network, timeout: float) -> float:
         started = time.perf_counter()
@@ -62,12 +66,13 @@ async def test_a_slow_target_does_not_delay_another() -> None:
     async with serving(silent) as slow, serving(healthy) as quick:
         network = Network()
         hanging = prober(slow.url, network)
-        task = asyncio.create_task(hanging.probe(1.0))
+        task = asyncio.create_task(hanging.probe(60))
         await asyncio.sleep(0)
         one = prober(quick.url, network)
-        results = [await one.probe(1.0) for _ in range(20)]
+        results = [await one.probe(AMPLE) for _ in range(20)]
         assert not task.done()
-        await task
+        task.cancel()
+        await asyncio.wait([task])
         await hanging.close()
         await one.close()
         network.close()
@@ -99,7 +104,7 @@ async def test_cancelling_closes_the_connection(when: float) -> None:
             await task
         assert len(network.poller()) == 0
         if served.connections:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(AMPLE):
                 await gone.wait()
         await one.close()
         network.close()
@@ -109,7 +114,7 @@ async def test_many_at_once() -> None:
     async with serving(healthy) as served:
         network = Network()
         probers = [prober(served.url, network) for _ in range(200)]
-        results = await asyncio.gather(*(one.probe(5) for one in probers))
+        results = await asyncio.gather(*(one.probe(AMPLE) for one in probers))
         assert len(network.poller()) == 0
         for one in probers:
             await one.close()
@@ -136,7 +141,7 @@ def resolving(*addresses: tuple[str, int]) -> Network:
     return Network(Resolver(lookup))
 
 
-async def by_name(network: Network, timeout: float = 2.0, **settings: object) -> ProbeResult:
+async def by_name(network: Network, timeout: float = AMPLE, **settings: object) -> ProbeResult:
     one = prober("http://somewhere.example", network, **settings)
     result = await one.probe(timeout)
     await one.close()
@@ -196,11 +201,11 @@ async def test_address_that_swallows_everything_leaves_time_for_the_next() -> No
             one.connect_ex(full.getsockname())
         async with serving(healthy) as served:
             dead = ("127.0.0.1", full.getsockname()[1])
-            result = await by_name(resolving(dead, ("127.0.0.1", served.port)), timeout=0.6)
+            result = await by_name(resolving(dead, ("127.0.0.1", served.port)), timeout=3.0)
         for one in waiting:
             one.close()
     assert result.success, result.detail
-    assert result.duration < 0.6
+    assert result.duration < 3.0
 
 
 async def test_target_that_answers_badly_is_not_asked_again_elsewhere() -> None:
@@ -238,9 +243,9 @@ async def test_look_ups_that_hang_delay_nobody_else() -> None:
         network = Network(Resolver(lookup))
         dead = [prober(f"http://dead{n % 10}.example", network) for n in range(20)]
         hanging = asyncio.gather(*(one.probe(0.3) for one in dead))
-        await asyncio.sleep(0.05)
+        await until(lambda: len(asked) == 10)
         alive = prober(f"http://alive.example:{served.port}", network)
-        result = await alive.probe(0.2)
+        result = await alive.probe(AMPLE)
         assert result.success, result.detail
         assert {each.reason for each in await hanging} == {Reason.DNS}
         await asyncio.gather(*(one.probe(0.05) for one in dead))
@@ -262,12 +267,12 @@ async def test_look_up_goes_on_after_who_asked_is_gone() -> None:
     async with serving(healthy) as served:
         network = Network(Resolver(lookup))
         one = prober(f"http://slow.example:{served.port}", network)
-        task = asyncio.create_task(one.probe(5))
+        task = asyncio.create_task(one.probe(AMPLE))
         await asyncio.sleep(0.02)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        again = asyncio.create_task(one.probe(5))
+        again = asyncio.create_task(one.probe(AMPLE))
         await asyncio.sleep(0.02)
         stuck.set()
         result = await again
@@ -297,7 +302,7 @@ async def test_every_probe_has_a_new_connection_by_default() -> None:
     async with serving(polite) as served:
         one = prober(served.url)
         for _ in range(3):
-            assert (await one.probe(2)).success
+            assert (await one.probe(AMPLE)).success
         await one.close()
     assert served.connections == 3
 
@@ -305,7 +310,7 @@ async def test_every_probe_has_a_new_connection_by_default() -> None:
 async def test_connection_is_kept_on_request() -> None:
     async with serving(polite) as served:
         one = prober(served.url, keep_alive=True)
-        results = [await one.probe(2) for _ in range(5)]
+        results = [await one.probe(AMPLE) for _ in range(5)]
         await one.close()
     assert all(result.success for result in results)
     assert served.connections == 1
@@ -320,7 +325,7 @@ async def test_kept_connection_that_was_closed_is_replaced() -> None:
         one = prober(served.url, keep_alive=True)
         results = []
         for _ in range(5):
-            results.append(await one.probe(2))
+            results.append(await one.probe(AMPLE))
             await asyncio.sleep(0.02)
         await one.close()
     assert all(result.success for result in results)
@@ -330,7 +335,7 @@ async def test_kept_connection_that_was_closed_is_replaced() -> None:
 async def test_target_that_does_not_want_to_keep_connections() -> None:
     async with serving(says_close) as served:
         one = prober(served.url, keep_alive=True)
-        results = [await one.probe(2) for _ in range(3)]
+        results = [await one.probe(AMPLE) for _ in range(3)]
         await one.close()
     assert all(result.success for result in results)
     assert served.connections == 3
@@ -339,9 +344,9 @@ async def test_target_that_does_not_want_to_keep_connections() -> None:
 async def test_target_that_dies_while_its_connection_is_kept() -> None:
     async with serving(twice) as served:
         one = prober(served.url, keep_alive=True)
-        assert (await one.probe(2)).success
-        assert (await one.probe(2)).success
-    result = await one.probe(2)
+        assert (await one.probe(AMPLE)).success
+        assert (await one.probe(AMPLE)).success
+    result = await one.probe(AMPLE)
     await one.close()
     assert result.reason is Reason.CONNECT_REFUSED
 
@@ -353,9 +358,9 @@ async def test_kept_connection_hangs() -> None:
 
     async with serving(script) as served:
         one = prober(served.url, keep_alive=True)
-        assert (await one.probe(2)).success
+        assert (await one.probe(AMPLE)).success
         result = await one.probe(0.2)
-        assert (await one.probe(2)).success
+        assert (await one.probe(AMPLE)).success
         await one.close()
     assert result.reason is Reason.TIMEOUT
 
@@ -364,7 +369,7 @@ async def test_tls_connection_is_kept(tmp_path_factory: pytest.TempPathFactory) 
     authorities = Authorities(tmp_path_factory.mktemp("certificates"))
     async with serving(twice, authorities.good()) as served:
         one = prober(served.url, keep_alive=True, ca_file=authorities.file)
-        results = [await one.probe(2) for _ in range(4)]
+        results = [await one.probe(AMPLE) for _ in range(4)]
         await one.close()
     assert all(result.success for result in results), results[-1].detail
     assert served.connections == 2

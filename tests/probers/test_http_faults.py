@@ -28,8 +28,12 @@ from exporter.probers.result import Health, ProbeResult, Reason
 from model import names
 from model.targets import Service
 
-TIMEOUT = 0.4
-SLACK = 0.25
+# For what is silent: two such deadlines one after the other would be seen.
+TIMEOUT = 1.0
+SLACK = 0.9
+# For what answers, however busy the machine is.
+AMPLE = 30.0
+SILENT = {Reason.TIMEOUT, Reason.CONNECT_TIMEOUT}
 LIMIT = 100_000
 ONE_READ = 65536
 # What the kernel may buffer on both sides of a connection, however little the prober reads.
@@ -75,17 +79,19 @@ def _open_sockets() -> int:
     return count
 
 
-async def probed(url: str, network: Network | None = None, **settings: Any) -> ProbeResult:
+async def probed(
+    url: str, network: Network | None = None, timeout: float = AMPLE, **settings: Any
+) -> ProbeResult:
     """Probe once, and hold the result to what is true of every result."""
     service = Service(name="target", url=url, body_size_limit=LIMIT, **settings)
     prober = HttpProber(service, url, network)
     started = time.perf_counter()
     try:
-        result = await prober.probe(TIMEOUT)
+        result = await prober.probe(timeout)
         took = time.perf_counter() - started
     finally:
         await prober.close()
-    assert took < TIMEOUT + SLACK
+    assert took < timeout + SLACK
     assert 0 <= result.duration <= took
     assert (result.reason is None) == result.success
     assert len(result.detail) <= 200
@@ -396,10 +402,16 @@ PLAIN = {
 }
 
 
-async def meeting(script: Script, settings: dict[str, Any]) -> tuple[ProbeResult, Served]:
+async def meeting(case: Case) -> tuple[ProbeResult, Served]:
     """Probe a server that follows a script."""
-    async with clean_network() as network, serving(script) as served:
-        return await probed(served.url, network, **settings), served
+    async with clean_network() as network, serving(case.script) as served:
+        timeout = within(case.reason)
+        return await probed(served.url, network, timeout, **case.settings), served
+
+
+def within(reason: Reason | None) -> float:
+    """The deadline of a probe that has to end for a reason, in seconds."""
+    return TIMEOUT if reason in SILENT else AMPLE
 
 
 async def meeting_tls(context: ssl.SSLContext, settings: dict[str, Any]) -> ProbeResult:
@@ -411,7 +423,7 @@ async def meeting_tls(context: ssl.SSLContext, settings: dict[str, Any]) -> Prob
 
 @pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
 def test_plain(case: Case, run: Run) -> None:
-    result, served = run(meeting(case.script, case.settings))
+    result, served = run(meeting(case))
     assert (result.health, result.reason) == (case.health, case.reason), result.detail
     assert served.sent < LIMIT + BUFFERS
     length = value(result, names.PROBE_HTTP_UNCOMPRESSED_BODY_LENGTH)
@@ -439,8 +451,7 @@ SECURE: dict[str, tuple[Callable[[Authorities], ssl.SSLContext], Reason | None, 
     "our CA file is missing": (Authorities.good, Reason.TLS, {"ca_file": Path("missing.pem")}),
     "good": (Authorities.good, None, {}),
     "good, by an intermediate": (Authorities.with_intermediate, None, {}),
-    # Made when the tests are collected, which may be minutes before they run.
-    "expires within the hour": (lambda ca: ca.expiring(NOW + timedelta(hours=1)), None, {}),
+    "expires within the hour": (Authorities.ending_within_the_hour, None, {}),
     "TLS 1.2": (lambda ca: ca.only_version(ssl.TLSVersion.TLSv1_2), None, {}),
     "the server that is named": (
         Authorities.for_another_host,
@@ -484,7 +495,7 @@ async def answer_at_once(client: Client) -> None:
 def test_on_the_https_port(script: Script, reason: Reason, run: Run) -> None:
     async def scenario() -> ProbeResult:
         async with clean_network() as network, serving(script) as served:
-            return await probed(served.url.replace("http:", "https:"), network)
+            return await probed(served.url.replace("http:", "https:"), network, within(reason))
 
     result = run(scenario())
     assert (result.health, result.reason) == (DOWN, reason), result.detail
@@ -515,7 +526,7 @@ def test_connection_that_is_never_accepted(run: Run) -> None:
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(address)
-        result = run(probed(f"http://127.0.0.1:{address[1]}"))
+        result = run(probed(f"http://127.0.0.1:{address[1]}", timeout=TIMEOUT))
     assert (result.health, result.reason) == (DOWN, Reason.CONNECT_TIMEOUT)
 
 
@@ -534,7 +545,7 @@ def test_name_server_that_does_not_answer(run: Run) -> None:
 
     network = Network(Resolver(lookup))
     try:
-        result = run(probed("http://slow.example", network))
+        result = run(probed("http://slow.example", network, TIMEOUT))
     finally:
         stuck.set()
         network.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from model.names import Metric
 from model.targets import Service
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n" + HEALTHY
+# What the kernel's clock, which says when something arrived, may differ from ours, in seconds.
+CLOCKS = 0.02
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 TLS_ONLY = (
     names.PROBE_SSL_EARLIEST_CERT_EXPIRY,
@@ -95,50 +98,63 @@ async def test_a_probe_tells_what_it_saw_not_what_the_last_one_did() -> None:
 
     async with serving(script) as served:
         prober = HttpProber(Service(name="target", url=served.url), served.url)
-        results = [await prober.probe(2), await prober.probe(2)]
-    results.append(await prober.probe(2))
+        results = [await prober.probe(20), await prober.probe(20)]
+    results.append(await prober.probe(20))
     await prober.close()
     assert [value(result, names.PROBE_HTTP_STATUS_CODE) for result in results] == [200, 503, 0]
     assert [value(result, names.PROBE_HTTP_CONTENT_LENGTH) for result in results] == [20, 20, -1]
 
 
 async def test_slow_phases_are_told_apart() -> None:
+    at: dict[str, float] = {}
+
     async def script(client: Client) -> None:
         await client.request()
+        at["asked"] = time.monotonic()
         await asyncio.sleep(0.1)
+        at["before the first"] = time.monotonic()
         await client.send(ANSWER[:30])
+        at["after the first"] = time.monotonic()
         await asyncio.sleep(0.2)
         await client.send(ANSWER[30:])
+        at["after the last"] = time.monotonic()
 
     async with serving(script) as served:
+        began = time.monotonic()
         result = await probe(served.url)
+        took = time.monotonic() - began
     found = phases(result)
-    assert 0.1 <= found["processing"] < 0.2
-    assert 0.2 <= found["transfer"] < 0.3
+    assert found["connect"] <= at["asked"] - began + CLOCKS
+    assert 0.1 <= found["processing"] <= at["after the first"] - began + CLOCKS
+    assert found["transfer"] >= 0.2
+    assert found["transfer"] <= at["after the last"] - at["before the first"] + CLOCKS
     assert found["resolve"] == found["tls"] == 0
-    assert found["connect"] < 0.1
-    assert sum(found.values()) <= result.duration < sum(found.values()) + 0.05
+    # What is in no phase is what the machine has added, to the 0.3 s that the target has taken.
+    assert sum(found.values()) <= result.duration < sum(found.values()) + 0.05 + took - 0.3
 
 
 async def test_resolving_is_a_phase() -> None:
-    import time
+    asked: list[float] = []
 
     def slow(host: str, port: int, family: object) -> Addresses:
         time.sleep(0.1)
         return getaddrinfo("127.0.0.1", port, family)  # type: ignore[arg-type]
 
     async def script(client: Client) -> None:
-        await client.answer()
+        await client.request()
+        asked.append(time.monotonic())
+        await client.send(ANSWER)
 
     async with serving(script) as served:
         url = f"http://somewhere.example:{served.port}"
         network = Network(Resolver(slow))
         prober = HttpProber(Service(name="target", url=url), url, network)
-        result = await prober.probe(2)
+        began = time.monotonic()
+        result = await prober.probe(20)
         await prober.close()
         network.close()
     assert result.success
-    assert 0.1 <= phases(result)["resolve"] < 0.2
+    assert 0.1 <= phases(result)["resolve"] <= asked[0] - began
     assert value(result, names.PROBE_DNS_LOOKUP_TIME) == phases(result)["resolve"]
 
 
@@ -148,9 +164,9 @@ async def test_a_phase_that_never_ended_took_until_the_deadline() -> None:
         await client.closed()
 
     async with serving(script) as served:
-        result = await probe(served.url, timeout=0.2)
+        result = await probe(served.url, timeout=1.0)
     assert result.reason is Reason.TIMEOUT
-    assert 0.15 < phases(result)["processing"] <= result.duration
+    assert 0.5 < phases(result)["processing"] <= result.duration
 
 
 @pytest.mark.parametrize("version", ["TLS 1.2", "TLS 1.3"])
@@ -214,9 +230,9 @@ async def test_ca_file_that_is_replaced_is_read_again(
     authorities.unknown.cert_pem.write_to_path(file)
     with serving_tls(authorities.good(), ANSWER) as served:
         prober = HttpProber(Service(name="target", url=served.url, ca_file=file), served.url)
-        before = await prober.probe(2)
+        before = await prober.probe(20)
         authorities.known.cert_pem.write_to_path(file)
-        after = await prober.probe(2)
+        after = await prober.probe(20)
         await prober.close()
     assert (before.reason, after.reason) == (Reason.TLS, None)
 

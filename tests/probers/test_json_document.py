@@ -22,7 +22,7 @@ STATE = JsonState(
 DEPTH = JsonValue(name="depth", path="queues.0.depth")
 
 
-async def read(url: str, timeout: float = 2.0, **settings: Any) -> ProbeResult:
+async def read(url: str, timeout: float = 20.0, **settings: Any) -> ProbeResult:
     prober = JsonProber(JsonTarget(name="provider", url=url, **settings), url)
     try:
         return await prober.probe(timeout)

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -151,16 +152,18 @@ async def test_sessions_and_the_oldest_transaction_of_each_state(server: Postgre
     async with await psycopg.AsyncConnection.connect(
         server.dsn(), application_name="shop"
     ) as other:
+        began = time.monotonic()
         await other.execute("SELECT 1")
         await asyncio.sleep(0.3)
         result = await probe(server.dsn("monitoring", PASSWORD))
+        took = time.monotonic() - began
     waiting = ("client backend", "Client", "ClientRead")
     labels = ("postgres", "idle in transaction", "postgres", "shop", *waiting)
     count = by_labels(result, names.PG_STAT_ACTIVITY_COUNT)
     assert count[labels] == 1
     assert count["template0", "active", "", "", "", "", ""] == 0
     oldest = by_labels(result, names.PG_STAT_ACTIVITY_MAX_TX_DURATION)
-    assert 0.3 <= oldest[labels] < 0.3 + TIMEOUT
+    assert 0.3 <= oldest[labels] <= took
 
 
 @on_uvloop
@@ -199,7 +202,7 @@ async def test_tables_of_the_connected_database_have_their_live_and_dead_rows(
         return by_labels(await probe(server.dsn()), names.PG_STAT_USER_TABLES_N_LIVE_TUP)
 
     labels = ("postgres", "public", "payments")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (await live()).get(labels) != 60:
         assert time.monotonic() < deadline, "statistics have not arrived"
         await asyncio.sleep(0.1)
@@ -212,7 +215,7 @@ async def test_tables_of_the_connected_database_have_their_live_and_dead_rows(
 async def test_counters_of_databases_and_of_the_writer_grow(server: Postgres) -> None:
     before = await probe(server.dsn())
     server.execute("CHECKPOINT; INSERT INTO ticks VALUES (1)")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     database = (
         server.execute("SELECT oid FROM pg_database WHERE datname = 'postgres'"),
         "postgres",
@@ -230,7 +233,7 @@ async def test_counters_of_databases_and_of_the_writer_grow(server: Postgres) ->
 @on_uvloop
 async def test_archiving_that_fails_is_seen_at_once(server: Postgres) -> None:
     server.execute("SELECT pg_switch_wal()")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         result = await probe(server.dsn("monitoring", PASSWORD))
         if value(result, names.PG_STAT_ARCHIVER_FAILED_COUNT) > 0:
@@ -277,7 +280,7 @@ async def test_tables_beyond_the_limit_are_left_out_the_smallest_first_and_count
         "DO $$BEGIN FOR i IN 1..103 LOOP EXECUTE format('CREATE TABLE t%s (x int)', i); "
         "END LOOP; END$$; INSERT INTO t77 SELECT generate_series(1, 50)"
     )
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:
         result = await probe(server.dsn("monitoring", PASSWORD, "large"))
         live = by_labels(result, names.PG_STAT_USER_TABLES_N_LIVE_TUP)
@@ -292,6 +295,18 @@ async def test_tables_beyond_the_limit_are_left_out_the_smallest_first_and_count
     server.execute("DROP DATABASE large WITH (FORCE)")
 
 
+async def alone(own: psycopg.AsyncConnection[Any], others: int) -> None:
+    """Wait until the sessions of earlier tests, which end after their connections, are gone."""
+    deadline = time.monotonic() + 60
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    while (await (await own.execute(query)).fetchone()) != (others,):
+        assert time.monotonic() < deadline, "sessions are left of an earlier test"
+        await asyncio.sleep(0.05)
+
+
 @on_uvloop
 async def test_groups_of_sessions_beyond_the_limit_are_folded_so_that_the_sum_stays_true(
     server: Postgres,
@@ -302,7 +317,8 @@ async def test_groups_of_sessions_beyond_the_limit_are_folded_so_that_the_sum_st
         for number in range(4)
     ]
     try:
-        async with await psycopg.AsyncConnection.connect(server.dsn()) as own:
+        async with await psycopg.AsyncConnection.connect(server.dsn(), autocommit=True) as own:
+            await alone(own, len(others))
             rows = await (await own.execute(query.encode())).fetchall()
     finally:
         for other in others:
@@ -353,7 +369,7 @@ async def test_many_probes_hold_one_connection_and_closing_gives_it_back(server:
     prober = PostgresProber(Target(), server.dsn())
     for _ in range(10):
         await prober.probe(TIMEOUT)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while server.execute(count) != "1":
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -381,7 +397,7 @@ async def test_a_hundred_probes_of_a_server_that_hangs_leave_one_connection_at_m
             assert len(list(Path("/proc/self/fd").iterdir())) <= open_files + 1
     finally:
         server.resume()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (await prober.probe(TIMEOUT)).success:
         assert time.monotonic() < deadline, "it does not come back"
     await prober.close()
@@ -400,7 +416,7 @@ async def test_a_hot_standby_is_up_says_that_it_is_one_and_how_far_behind(
         standby.start()
         standby.wait_ready()
         primary = await probe(server.dsn("monitoring", PASSWORD))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not of(primary, names.PG_STAT_REPLICATION_WAL_LSN_DIFF):
             assert time.monotonic() < deadline, "the standby does not stream"
             await asyncio.sleep(0.2)
@@ -416,4 +432,10 @@ async def test_a_hot_standby_is_up_says_that_it_is_one_and_how_far_behind(
         assert set(collected(result).values()) == {1}
     finally:
         standby.close()
+        # The primary lets go of it after the standby has gone.
+        deadline = time.monotonic() + 60
+        active = "SELECT active FROM pg_replication_slots WHERE slot_name = 'standby'"
+        while server.execute(active) == "t":
+            assert time.monotonic() < deadline, "the slot is still in use"
+            await asyncio.sleep(0.05)
         server.execute("SELECT pg_drop_replication_slot('standby')")

@@ -114,7 +114,7 @@ def playing(*answers: bytes) -> Handler:
     return play
 
 
-async def of(*answers: bytes, timeout: float = 1.0) -> ProbeResult:
+async def of(*answers: bytes, timeout: float = 2.0) -> ProbeResult:
     async with listening(playing(*answers)) as port:
         return await probe(f"postgresql://{ROLE}:{PASSWORD}@127.0.0.1:{port}/x", timeout)
 

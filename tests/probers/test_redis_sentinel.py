@@ -60,11 +60,16 @@ async def test_a_sentinel_that_does_not_answer_is_down_within_the_deadline(
 
 @on_uvloop
 async def test_a_sentinel_tells_of_its_masters(sentinel: Sentinel, master: Redis) -> None:
-    result = await probe_sentinel(url_of(sentinel), masters=(MASTER,))
+    async with asyncio.timeout(90):
+        while True:
+            result = await probe_sentinel(url_of(sentinel), masters=(MASTER,))
+            # It trusts nothing for half a minute after it was held up for two seconds.
+            if value(result, names.REDIS_SENTINEL_TILT) == 0:
+                break
+            await asyncio.sleep(0.5)
     assert (result.health, result.detail) == (Health.HEALTHY, "")
     address = f"{master.host}:{master.port}"
     assert value(result, names.REDIS_SENTINEL_MASTERS) == 1
-    assert value(result, names.REDIS_SENTINEL_TILT) == 0
     status = labelled(result, names.REDIS_SENTINEL_MASTER_STATUS)
     assert status == {(MASTER, address, "ok"): 1}
     assert labelled(result, names.REDIS_SENTINEL_MASTER_SENTINELS) == {(MASTER, address): 1}
@@ -134,7 +139,7 @@ async def test_another_sentinel_is_asked_when_one_refuses_or_hangs(
     with Sentinel(tmp_path, master, master_name=MASTER) as hung:
         async with no_socket_or_task_left():
             hung.pause()
-            result = await of_master(url_of(hung), timeout=1.0, sentinels=others)
+            result = await of_master(url_of(hung), timeout=5.0, sentinels=others)
             hung.resume()
     assert result.success, result.detail
 
@@ -144,7 +149,7 @@ async def test_without_any_sentinel_the_last_one_says_why(sentinel: Sentinel) ->
     async with no_socket_or_task_left():
         sentinel.pause()
         result = await of_master(
-            url_of(sentinel), timeout=0.6, sentinels=(f"127.0.0.1:{free_port()}",)
+            url_of(sentinel), timeout=1.0, sentinels=(f"127.0.0.1:{free_port()}",)
         )
         sentinel.resume()
     assert (result.success, result.reason) == (False, Reason.CONNECT_REFUSED)
@@ -227,8 +232,8 @@ async def test_after_a_failover_the_new_master_is_probed_under_the_same_name(
     tmp_path: Path,
 ) -> None:
     with _pair(tmp_path) as (first, second, sentinel):
-        async with _prober(url_of(sentinel)) as prober, asyncio.timeout(60):
-            assert (await prober.probe(3)).success
+        async with _prober(url_of(sentinel)) as prober, asyncio.timeout(150):
+            assert (await prober.probe(5)).success
             # The Sentinel has to know the replica before the master dies.
             while True:
                 seen = await probe_sentinel(url_of(sentinel), masters=(MASTER,))
@@ -236,10 +241,10 @@ async def test_after_a_failover_the_new_master_is_probed_under_the_same_name(
                     break
                 await asyncio.sleep(0.2)
             first.kill()
-            down = await prober.probe(3)
+            down = await prober.probe(5)
             assert (down.success, value(down, names.REDIS_UP)) == (False, 0)
             while True:
-                result = await prober.probe(3)
+                result = await prober.probe(5)
                 if result.success:
                     break
                 await asyncio.sleep(0.2)

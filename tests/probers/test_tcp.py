@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,20 @@ from exporter.probers.tcp import TcpProber
 from model import names
 from model.targets import TcpService
 
-TIMEOUT = 0.3
-SLACK = 0.25
+# For what is silent: two such deadlines one after the other would be seen.
+TIMEOUT = 1.0
+SLACK = 0.9
+# For what answers, however busy the machine is.
+AMPLE = 30.0
 
 
-async def probe(url: str, **settings: Any) -> ProbeResult:
+async def probe(url: str, timeout: float = AMPLE, **settings: Any) -> ProbeResult:
     network = Network()
     prober = TcpProber(TcpService(name="target", url=url, **settings), url, network)
     started = time.perf_counter()
     try:
-        result = await prober.probe(TIMEOUT)
-        assert time.perf_counter() - started < TIMEOUT + SLACK
+        result = await prober.probe(timeout)
+        assert time.perf_counter() - started < timeout + SLACK
         assert len(network.poller()) == 0
     finally:
         await prober.close()
@@ -97,7 +101,8 @@ async def test_conversation(
     script: Script, settings: dict[str, Any], reason: Reason | None, regex: float
 ) -> None:
     async with serving(script) as served:
-        result = await probe(served.url.replace("http:", "tcp:"), **settings)
+        timeout = TIMEOUT if reason is Reason.TIMEOUT else AMPLE
+        result = await probe(served.url.replace("http:", "tcp:"), timeout, **settings)
     assert result.reason is reason, result.detail
     assert value(result, names.PROBE_FAILED_DUE_TO_REGEX) == regex
     assert value(result, names.PROBE_IP_PROTOCOL) == 4
@@ -122,7 +127,7 @@ async def test_question_and_answer() -> None:
     async with serving(script) as served:
         url = served.url.replace("http:", "tcp:")
         right = await probe(url, send="PING\r\n", expect=r"^\+PONG")
-        wrong = await probe(url, send="PONG\r\n", expect=r"^\+PONG")
+        wrong = await probe(url, TIMEOUT, send="PONG\r\n", expect=r"^\+PONG")
     assert right.success, right.detail
     assert wrong.reason is Reason.TIMEOUT
 
@@ -138,7 +143,7 @@ async def test_by_name() -> None:
 
 async def test_tls(tmp_path: Path) -> None:
     authorities = Authorities(tmp_path)
-    end = NOW.replace(year=NOW.year + 1)
+    end = NOW + timedelta(days=365)
     with serving_tls(authorities.expiring(end), b"hello") as served:
         url = served.url.replace("https:", "tls:")
         untrusted = await probe(url, send="hi", expect="hello")

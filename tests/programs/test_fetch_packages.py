@@ -40,7 +40,7 @@ def start(code: str, system: System) -> subprocess.Popen[str]:
 
 
 def wait_until_apt_works(cache: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while not list(cache.glob("packages/*/own/.unfinished-*/work/lists/partial/*")):
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -1,5 +1,6 @@
 """The servers, with the real programs."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -66,7 +67,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(pids: list[int], seconds: float = 20) -> None:
+def wait_until_gone(pids: list[int], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while left := [pid for pid in pids if alive(pid)]:
         assert time.monotonic() < end, left
@@ -80,10 +81,18 @@ def occupied() -> socket.socket:
     return listener
 
 
-def ping(redis: Redis, timeout: float = 5) -> bytes:
+def ping(redis: Redis, timeout: float = 60) -> bytes:
     with socket.create_connection((redis.host, redis.port), timeout=timeout) as connection:
         connection.sendall(b"PING\r\n")
         return connection.recv(64)
+
+
+def open_files(pid: int) -> Iterator[str]:
+    """What a process has open: without what it closes meanwhile, and nothing if it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                yield os.readlink(link)  # noqa: PTH115  (Path would take the socket's name for a path)
 
 
 def test_a_server_that_ends_at_once_shows_its_log(tmp_path: Path) -> None:
@@ -152,12 +161,7 @@ def test_a_port_lost_while_the_server_was_down_is_an_error(tmp_path: Path) -> No
 
 def test_a_server_listens_on_the_loopback_address_alone(server: Server) -> None:
     with server:
-        inodes = {
-            os.readlink(link)  # noqa: PTH115  (Path would take the socket's name for a path)
-            for pid in family(server.pid)
-            for link in Path(f"/proc/{pid}/fd").glob("*")
-            if link.is_symlink()
-        }
+        inodes = {inode for pid in family(server.pid) for inode in open_files(pid)}
         listening = set()
         for table in ("/proc/net/tcp", "/proc/net/tcp6"):
             for line in Path(table).read_text().splitlines()[1:]:
@@ -208,7 +212,7 @@ def test_a_paused_postgres_pauses_its_backends(tmp_path: Path) -> None:
     with Postgres() as postgres:
         answers: list[str] = []
         query = threading.Thread(
-            target=lambda: answers.append(postgres.execute("select pg_sleep(1); select 42"))
+            target=lambda: answers.append(postgres.execute("select pg_sleep(3); select 42"))
         )
         alone = len(family(postgres.pid))
         query.start()
@@ -216,10 +220,10 @@ def test_a_paused_postgres_pauses_its_backends(tmp_path: Path) -> None:
             time.sleep(0.01)
         postgres.pause()
         assert states(family(postgres.pid)) == {"T"}
-        query.join(2)
+        query.join(4)
         assert query.is_alive()
         postgres.resume()
-        query.join(30)
+        query.join(90)
         assert answers[0].endswith("42")
 
 
@@ -323,8 +327,8 @@ def test_no_server_outlives_a_parent_that_is_killed(
         assert parent.stdout is not None
         directory, *pids = parent.stdout.readline().split()
         members = [int(pid) for pid in pids]
-        assert len(members) > 5
-        assert all(alive(pid) for pid in members)
+        # But for what Postgres has started and ended meanwhile.
+        assert len([pid for pid in members if alive(pid)]) > 5
         parent.send_signal(signal.SIGKILL)
     wait_until_gone(members)
     # In order: Postgres removed its own lock file.
