@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 
 from programs import find
 
@@ -28,7 +35,7 @@ _FLAGS = (
 )
 _HEIGHT = 900
 # In milliseconds, on a machine that has other things to do.
-_PATIENCE = 30_000
+_PATIENCE = 60_000
 _SERIOUS = ("serious", "critical")
 
 
@@ -88,8 +95,12 @@ class Browsing:
 async def browsing() -> AsyncIterator[Browsing]:
     """Start the browser. Raises MissingProgramError where there is none."""
     path = find("chromium")
+    # Playwright's own is five seconds, also for what a page does right after a click.
+    expect.set_options(timeout=_PATIENCE)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=list(_FLAGS), timeout=_PATIENCE
+        )
         try:
             yield Browsing(browser)
         finally:

@@ -42,19 +42,15 @@ def down(number: int) -> bool:
 
 
 @pytest.fixture
-async def served(
-    tmp_path: Path, options: StoreOptions, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Console]:
-    # How long a busy machine takes is not what this is about.
-    monkeypatch.setattr("exporter.web.console.page.PATIENCE", 60.0)
+async def served(tmp_path: Path, options: StoreOptions) -> AsyncIterator[Console]:
     fleet = Fleet()
     for number in filter(down, range(SERVICES)):
         fleet.answers[service(number)] = failure
     config = text_of(*map(service, range(SERVICES)), times=TIMES)
     async with console(tmp_path, options, config, fleet) as made:
         now = datetime.now(UTC)
-        for number in range(ALERTS):
-            await made.add(_alert(number, now))
+        for start in range(0, ALERTS, 100):
+            await made.add(*(_alert(number, now) for number in range(start, start + 100)))
         rows = [
             counted(service(number), now - timedelta(minutes=30 * slot), 60, 60 - slot % 3)
             for number in range(SERVICES)

@@ -29,6 +29,7 @@ from exporter.ledger.tables import metrics
 from exporter.probers.result import Health, ProbeResult
 from exporter.web.console.alert_page import scale_of
 from exporter.web.console.board import OpenAlerts, verdict
+from exporter.web.console.page import PATIENCE
 from exporter.web.console.words import clock, lasting, milliseconds, number_in, share
 from model.people import BusinessHours
 
@@ -237,7 +238,7 @@ async def test_with_a_silent_ledger_services_are_shown_soon_and_alerts_say_so(
 
 
 async def test_a_store_that_hangs_holds_up_no_page(tmp_path: Path) -> None:
-    async with console(tmp_path, sqlite(tmp_path)) as served:
+    async with console(tmp_path, sqlite(tmp_path), patience=PATIENCE) as served:
         await served.log_in()
         async with asyncio.timeout(60):
             held = [served.store.read() for _ in range(10)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from api_serving import environment
@@ -13,6 +15,7 @@ from operating import operate
 from stores import new_database, sqlite
 
 from exporter.ledger.store import StoreOptions
+from exporter.web.console import login
 from exporter.web.console.login import LOGINS_A_MINUTE
 from programs import Postgres
 
@@ -37,11 +40,9 @@ async def status(served: Console, kept: dict[str, str]) -> int:
 
 async def soon(served: Console, kept: dict[str, str], expected: int) -> None:
     """Wait until that is answered."""
-    for _ in range(200):
-        if await status(served, kept) == expected:
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"it is not answered by {expected} within 20 s")
+    async with asyncio.timeout(60):
+        while await status(served, kept) != expected:  # noqa: ASYNC110 - it is an answer that changes
+            await asyncio.sleep(0.1)
 
 
 async def test_a_cookie_that_was_kept_is_worth_nothing_after_its_session_was_ended(
@@ -117,7 +118,11 @@ async def test_revoke_needs_a_store_that_is_there_and_may_be_written(tmp_path: P
     assert (ended.code, "READ_ONLY is set" in ended.complaint) == (1, True)
 
 
-async def test_whoever_tries_tokens_has_to_wait_and_others_go_on(served: Console) -> None:
+async def test_whoever_tries_tokens_has_to_wait_and_others_go_on(
+    served: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A login more is had every three seconds, which a busy machine may take for all of them.
+    monkeypatch.setattr(login, "time", Mock(monotonic=Mock(return_value=time.monotonic())))
     for number in range(LOGINS_A_MINUTE + 1):
         answer = await served.client.post("/login", data={"token": "guess"}, headers=HERE)
         assert answer.status == (401 if number < LOGINS_A_MINUTE else 429)

@@ -137,7 +137,7 @@ async def api(
         assert ledger is not None
         running = asyncio.create_task(ledger.run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await ledger.store.opened.wait()
             yield Api(served.client, served.service, ledger.store, directory)
         finally:

@@ -118,7 +118,7 @@ class Spoken:
 
     async def settled(self) -> None:
         """Wait for what is done after requests were answered."""
-        await self.chat.background.close(20)
+        await self.chat.background.close(60)
 
     async def click(self, payload: dict[str, Any], **signed: Any) -> ClientResponse:
         """Send a click as Slack does, and wait for all that follows."""

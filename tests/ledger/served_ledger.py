@@ -66,7 +66,7 @@ async def served(
 
 async def opened(store: Store) -> None:
     """Wait until a store can be read."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 async with store.read():

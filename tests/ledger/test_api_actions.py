@@ -122,7 +122,7 @@ async def test_a_name_that_is_ones_own_is_on_nobodys_behalf(served: Api) -> None
 async def test_what_metrics_say_follows_at_once(served: Api) -> None:
     await served.add(alert(1))
     served.service.ledger.touch()  # type: ignore[union-attr] # there is one
-    await until(lambda: value(served.service, "alert_ledger_open_alerts") == 1, 10)
+    await until(lambda: value(served.service, "alert_ledger_open_alerts") == 1, 60)
     await served.post(f"/api/alerts/{ID}/resolve")
     found = await served.get(f"/api/alerts/{ID}")
     # A person has ended it; its source still says that it fires.

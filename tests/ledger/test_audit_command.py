@@ -29,7 +29,7 @@ def audited(options: StoreOptions, logs: Path, *arguments: str) -> tuple[int, st
         cwd=logs.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return ended.returncode, ended.stdout, ended.stderr

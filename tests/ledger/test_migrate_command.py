@@ -24,7 +24,7 @@ def migrate(directory: Path, **variables: str) -> tuple[int, str, str]:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return ended.returncode, ended.stdout, ended.stderr
@@ -68,7 +68,7 @@ def test_the_version_is_told_with_the_schema_that_it_has() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert (ended.stdout, ended.stderr) == (

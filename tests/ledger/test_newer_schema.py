@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,11 +64,20 @@ async def served(newer: StoreOptions, tmp_path: Path) -> AsyncIterator[Api]:
 # --- it says so ---------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def plain_log() -> Iterator[None]:
+    """A log that nobody has configured, until the end of the test."""
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**configured)
+
+
+@pytest.mark.usefixtures("plain_log")
 async def test_it_opens_the_store_changes_nothing_and_says_so_in_the_log(
     newer: StoreOptions,
 ) -> None:
     before = await on(newer, shapes)
-    structlog.reset_defaults()
     with capture_logs() as lines:
         async with opened(newer) as store:
             assert await store.open() == NEWER

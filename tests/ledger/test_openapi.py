@@ -167,7 +167,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path, options: StoreOptions) -> No
 
 
 def wait_for_alerts(port: int, token: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
             with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as client:

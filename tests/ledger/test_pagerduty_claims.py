@@ -118,7 +118,7 @@ async def test_what_kill_9_cuts_off_between_claim_and_answer_is_told_by_another_
             await in_group(store, 1)
             await acknowledged(store, alert_id)
         async with exporter(tmp_path, options, url):
-            await until(lambda: events.received, 60)
+            await until(lambda: events.received, 120)
         events.silent = False
         async with spoken(tmp_path, options, pagerduty_url=url) as second:
             # As long as the dead one may still be at it, nobody else is.
@@ -149,7 +149,7 @@ async def test_a_claim_lasts_longer_than_all_tries(options: StoreOptions, tmp_pa
         await acknowledged(served.store, alert_id)
         assert served.chat.pagerduty is not None
         await served.chat.pagerduty.look()
-        await until(lambda: events.received, 20)
+        await until(lambda: events.received, 60)
         async with served.store.read() as connection:
             row = (await connection.execute(select(table))).one()
         # Eight answers of 10 s each, and pauses of 1, 2, 4, 8, 16, 32 and 60 s.

@@ -238,7 +238,7 @@ async def test_it_is_told_in_the_background_and_goes_on_after_the_store_was_away
         alert_id = await add_episode(served.store)
         await in_group(served.store, 1)
         await acknowledged(served.store, alert_id)
-        await until(lambda: events[0].received, 20)
+        await until(lambda: events[0].received, 60)
         running.cancel()
         await asyncio.wait([running])
 

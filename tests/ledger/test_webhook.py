@@ -57,7 +57,7 @@ async def metric(made: Served, name: str) -> dict[str, float]:
 
 
 async def until_metric(made: Served, name: str, wanted: dict[str, float]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await metric(made, name) != wanted:  # noqa: ASYNC110 - it is a page that changes
             await asyncio.sleep(0.05)
 

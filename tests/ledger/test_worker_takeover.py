@@ -10,12 +10,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
+import pytest
 from aiohttp import web
 from sqlalchemy import select, text
 from stores import new_database, opened
@@ -24,10 +24,14 @@ from exporter.ledger.store import Store, StoreOptions
 from exporter.ledger.tables import workers
 from programs import Postgres, child, free_port
 
+# Three processes are started at once, and three intervals are waited for.
+pytestmark = pytest.mark.timeout(400)
+
 ROOT = Path(__file__).resolve().parents[2]
 INTERVAL = 5.0
-# For a machine that is busy with other things.
-SLACK = 3.0
+# For a machine that is busy with other things; less than it takes a server to find out by itself
+# that a client is gone, which is what the next one must not have to wait for.
+SLACK = 15.0
 NAME = "alert-evaluation"
 
 CONFIG = """
@@ -54,20 +58,25 @@ CONFIG = Platform(
 
 @dataclass
 class SlowAlertmanager:
-    """Has no alerts, and takes its time to say so: for ever, if told to."""
+    """Has no alerts, and takes its time to say so: for ever, if told to.
 
+    It notes when each run began that asks it, by the store's own clock: how long it takes a run to
+    get here is another matter.
+    """
+
+    store: Store
     takes: float = 0.3
-    asked: list[float] = field(default_factory=list)
+    asked: list[datetime] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path != "/api/v2/alerts":
             return web.json_response({"uptime": "2026-01-01T00:00:00.000Z"})
-        self.asked.append(monotonic())
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
         try:
+            self.asked.append((await last_run(self.store)).started_at)
             await asyncio.sleep(self.takes)
         finally:
             self.at_once -= 1
@@ -128,16 +137,19 @@ async def locks(store: Store) -> int:
 async def test_when_the_replica_that_holds_the_lock_is_killed_another_one_works_on(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    url, alertmanager = new_database(postgres), SlowAlertmanager()
+    url = new_database(postgres)
     with ExitStack() as stack:
-        async with answering(alertmanager) as port, opened(StoreOptions(url=url)) as store:
+        async with (
+            opened(StoreOptions(url=url)) as store,
+            answering(alertmanager := SlowAlertmanager(store)) as port,
+        ):
             config = tmp_path / "config.py"
             config.write_text(
                 CONFIG.format(alertmanager=port, nothing=free_port(), interval=INTERVAL)
             )
             processes = {name: stack.enter_context(replica(name, config, url)) for name in "abc"}
 
-            async def asked(times: int, seconds: float = 60) -> None:
+            async def asked(times: int, seconds: float = 120) -> None:
                 async with asyncio.timeout(seconds):
                     while len(alertmanager.asked) < times:
                         await asyncio.sleep(0.02)
@@ -155,9 +167,9 @@ async def test_when_the_replica_that_holds_the_lock_is_killed_another_one_works_
             await asked(6)
             following = await last_run(store)
             assert following.replica in processes
-            first = alertmanager.asked[4] - alertmanager.asked[3]
-            assert first <= (killed - dying.started_at).total_seconds() + INTERVAL + SLACK
+            first = alertmanager.asked[4] - killed
+            assert first <= timedelta(seconds=INTERVAL + SLACK)
 
         gaps = [b - a for a, b in pairwise(alertmanager.asked)]
         assert alertmanager.most_at_once == 1
-        assert min(gaps) > INTERVAL - 1
+        assert min(gaps) >= timedelta(seconds=INTERVAL)

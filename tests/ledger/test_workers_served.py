@@ -45,11 +45,11 @@ async def test_what_probes_find_is_in_the_store_after_an_interval(
                     if ledger.store.opened.is_set():
                         async with ledger.store.read() as connection:
                             rows = list((await connection.execute(select(metrics))).all())
-            states = {state.name: state for state in await workers.states()}
+            states = await noted(workers, "metric-aggregation")
             registry = served.service.telemetry.registry
             cleaned = {"worker": "cleanup", "result": "success"}
             await until(
-                lambda: registry.get_sample_value("monitoring_worker_runs_total", cleaned), 30
+                lambda: registry.get_sample_value("monitoring_worker_runs_total", cleaned), 60
             )
             for task in running:
                 task.cancel()
@@ -61,6 +61,16 @@ async def test_what_probes_find_is_in_the_store_after_an_interval(
     assert states["metric-aggregation"].interval.total_seconds() == 1
 
 
+async def noted(workers: Workers, name: str) -> dict[str, WorkerState]:
+    """All states, once a worker's first run is noted to be over, which is after what it wrote."""
+    async with asyncio.timeout(60):
+        while True:
+            states = {state.name: state for state in await workers.states()}
+            if states[name].success_count:
+                return states
+            await asyncio.sleep(0.1)
+
+
 async def test_nothing_is_written_while_an_exporter_is_read_only(
     tmp_path: Path, options: StoreOptions
 ) -> None:
@@ -70,7 +80,7 @@ async def test_nothing_is_written_while_an_exporter_is_read_only(
         assert workers is not None
         async with asyncio.TaskGroup() as background:
             running = [background.create_task(part.run()) for part in (ledger, workers)]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await ledger.store.opened.wait()
             # Longer than two of its workers have to wait.
             await asyncio.sleep(3)
@@ -112,7 +122,7 @@ async def test_alert_evaluation_fails_while_alertmanager_or_prometheus_is_silent
         assert workers is not None
         async with asyncio.TaskGroup() as background:
             running = [background.create_task(part.run()) for part in (ledger, workers)]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await ledger.store.opened.wait()
             await _evaluation(workers, "idle")
             alertmanager.answers = False
@@ -131,7 +141,7 @@ async def test_alert_evaluation_fails_while_alertmanager_or_prometheus_is_silent
 
 async def _evaluation(workers: Workers, status: str, why: str = "") -> WorkerState:
     """The state of alert-evaluation as soon as it is such."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             state = (await workers.states())[0]
             if state.status == status and (state.last_error or "").startswith(why):

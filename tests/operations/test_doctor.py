@@ -99,16 +99,17 @@ class Scene:
         since = datetime.now(UTC)
         deadline = time.monotonic() + DEADLINE
         # It finds a new target within five seconds, and scrapes within one.
-        while not await self._scraped(place, since):
+        while not await self._scraped(place, since, "up" if port is None else "down"):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
 
-    async def _scraped(self, place: str, since: datetime) -> bool:
+    async def _scraped(self, place: str, since: datetime, health: str) -> bool:
         url = f"{self.parts.prometheus.url}/api/v1/targets"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             found = (await answer.json())["data"]["activeTargets"]
         scraped = [one for one in found if datetime.fromisoformat(one["lastScrape"]) > since]
-        return [one["scrapeUrl"] for one in scraped] == [f"http://{place}/metrics"]
+        found_so = [(one["scrapeUrl"], one["health"]) for one in scraped]
+        return found_so == [(f"http://{place}/metrics", health)]
 
     async def findings(self) -> list[Finding]:
         return await examine(self.variables, lambda: time.time() + self.ahead)
@@ -238,7 +239,8 @@ async def connections_used_up(scene: Scene) -> None:
 
 async def pool_exhausted(scene: Scene) -> None:
     store = ledger_of(scene.made).store
-    while store.pool.available:
+    # Not until none is available: the ledger has one now and then, and gives it back.
+    for _ in range(store.pool.largest):
         await scene.stack.enter_async_context(store.session())
 
 

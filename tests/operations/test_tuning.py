@@ -15,6 +15,7 @@ from episodes import add_ended_episode
 from examining import advice, findings, variables_of
 from remembering import backfill
 from sqlalchemy import text
+from standins import until
 from stores import new_database, opened, sqlite
 
 from exporter.ledger.store import Store, StoreOptions
@@ -171,7 +172,9 @@ async def test_statistics_and_dead_rows_are_told_once_autovacuum_is_late(
         await measure(store, NOW, inserted)
         some = f"(SELECT target FROM metrics LIMIT {updated})"
         await run(store, f"UPDATE metrics SET probes = 61 WHERE target IN {some}")
-    # What a session has done is counted when it ends, at the latest.
+    # What a session has done is counted when it ends, which is after its client has left.
+    counted = "SELECT n_mod_since_analyze FROM pg_stat_user_tables WHERE relname = 'metrics'"
+    await until(lambda: postgres.execute(counted, database) == str(inserted + updated), 60)
     assert await advice(upkeep.check, variables) == expected
     postgres.execute("VACUUM ANALYZE metrics", database)
     assert await advice(upkeep.check, variables) == []
