@@ -27,8 +27,7 @@ pytestmark = [
 
 # Each takes some 20 s; this is for a machine that does much else.
 DEADLINE = 90.0
-# What the ledger was not told of while its store was away, it believes an Alertmanager to have
-# forgotten when that one has been up for five minutes.
+# What the ledger was not told while it was held up, it is told again, or learns by reconciling.
 OVER_DEADLINE = 240.0
 PLAYED = [one for one in SCENARIOS if one.lacks() is None]
 
