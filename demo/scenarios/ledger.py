@@ -110,18 +110,20 @@ async def _prometheus_keeps_one_back(stack: Stack) -> AsyncIterator[None]:
     path = stack.prometheus.config.parent / "unheard.rules.yml"
     labels = {"severity": "info", "service": "monitoring-service"}
     rule = {"alert": _UNHEARD, "expr": "vector(1)", "labels": labels}
-    second.write(path, {"groups": [{"name": "unheard", "rules": [rule]}]})
     drop = {"source_labels": ["alertname"], "regex": _UNHEARD, "action": "drop"}
 
     def keep_back(document: second.Document) -> None:
         document["alerting"].setdefault("alert_relabel_configs", []).append(drop)
 
-    try:
-        async with second.changed(stack, keep_back):
+    # The rule comes later and goes earlier than what keeps it back: nobody is to hear of it.
+    async with second.changed(stack, keep_back):
+        second.write(path, {"groups": [{"name": "unheard", "rules": [rule]}]})
+        try:
+            await asyncio.to_thread(stack.prometheus.reload)
             yield
-    finally:
-        path.unlink()
-        await asyncio.to_thread(stack.prometheus.reload)
+        finally:
+            path.unlink()
+            await asyncio.to_thread(stack.prometheus.reload)
 
 
 SCENARIOS = (
