@@ -299,7 +299,9 @@ async def test_the_end_is_in_the_history_and_in_the_statistics(scene: Scene) -> 
 
     await until(over)
     history = (await scene.get("alerts/history?name=ServiceDown"))["alerts"]
-    kept = [one for one in history if unix(one["startsAt"]) > scene.broken_at]
+    # A probe that a busy machine holds up may have made a third.
+    ours = [one for one in history if one["service"] in scene.ids]
+    kept = [one for one in ours if unix(one["startsAt"]) > scene.broken_at]
     assert {one["service"]: one["id"] for one in kept} == scene.ids
     assert len(kept) == 2
     for one in kept:
