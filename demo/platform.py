@@ -351,6 +351,7 @@ class SimulatedService:
         if self._listener is None or self._web is None:
             return
         listener, self._listener = self._listener, None
+        await _accept_no_more(listener)
         listener.close()
         await _drop_connections(self._web)
         await listener.wait_closed()
@@ -495,10 +496,20 @@ def _reset(transport: asyncio.Transport | None) -> None:
     transport.abort()
 
 
-async def _drop_connections(server: web.Server) -> None:
-    # An accepted socket shows up among the connections a few turns of the loop later.
+async def _accept_no_more(listener: asyncio.Server) -> None:
+    """Wait until who has been accepted is among the connections; others the kernel turns away.
+
+    A socket of which asyncio knows when the listener is closed, but which it has not come round to,
+    it would leave open, and nobody would find it.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in listener.sockets:
+        loop.remove_reader(listening.fileno())
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def _drop_connections(server: web.Server) -> None:
     async with asyncio.timeout(DROP_SECONDS):
         while connections := server.connections:
             for connection in connections:

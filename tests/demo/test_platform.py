@@ -126,6 +126,19 @@ class TestCrash:
         with pytest.raises(ConnectionResetError):
             await request
 
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_a_connection_is_dropped_in_whichever_turn_of_the_loop_it_is_accepted(
+        self, platform: Platform, turns: int
+    ) -> None:
+        service = platform.services["auth-service"]
+        host, _, port = service.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), DEADLINE) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await service.crash()
+            with pytest.raises(ConnectionResetError):
+                await asyncio.to_thread(client.recv, 1)
+
     async def test_the_port_stays_reserved(self, platform: Platform) -> None:
         service = platform.services["auth-service"]
         await service.crash()
