@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from demo.listener import accept_no_more
 from model import names
 
 HOST = "127.0.0.1"
@@ -351,7 +352,7 @@ class SimulatedService:
         if self._listener is None or self._web is None:
             return
         listener, self._listener = self._listener, None
-        await _accept_no_more(listener)
+        await accept_no_more(listener)
         listener.close()
         await _drop_connections(self._web)
         await listener.wait_closed()
@@ -494,19 +495,6 @@ def _reset(transport: asyncio.Transport | None) -> None:
         # Lingering for 0 s makes the kernel send RST, and leaves no TIME_WAIT on the port.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-
-
-async def _accept_no_more(listener: asyncio.Server) -> None:
-    """Wait until who has been accepted is among the connections; others the kernel turns away.
-
-    A socket of which asyncio knows when the listener is closed, but which it has not come round to,
-    it would leave open, and nobody would find it.
-    """
-    loop = asyncio.get_running_loop()
-    for listening in listener.sockets:
-        loop.remove_reader(listening.fileno())
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def _drop_connections(server: web.Server) -> None:
