@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from demo.listener import accept_no_more
 from model import names
 
 HOST = "127.0.0.1"
@@ -351,6 +352,7 @@ class SimulatedService:
         if self._listener is None or self._web is None:
             return
         listener, self._listener = self._listener, None
+        await accept_no_more(listener)
         listener.close()
         await _drop_connections(self._web)
         await listener.wait_closed()
@@ -496,9 +498,6 @@ def _reset(transport: asyncio.Transport | None) -> None:
 
 
 async def _drop_connections(server: web.Server) -> None:
-    # An accepted socket shows up among the connections a few turns of the loop later.
-    for _ in range(5):
-        await asyncio.sleep(0)
     async with asyncio.timeout(DROP_SECONDS):
         while connections := server.connections:
             for connection in connections:

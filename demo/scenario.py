@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,11 +93,14 @@ async def _follow(
     try:
         async with asyncio.timeout(deadline):
             while len(arrived) < len(CHANNELS):
-                async for name, at, detail in watch(stack, service, since):
+                # The other way round than things happen: what has come of something that is not
+                # told yet is then not seen before it.
+                receipts = _receipts(stack, service, since, status)
+                for name, at, detail in await watch(stack, service, since):
                     if name not in told:
                         told.add(name)
                         tell(Event(at - since, name, detail))
-                for receipt in _receipts(stack, service, since, status):
+                for receipt in receipts:
                     if receipt.channel not in arrived:
                         arrived[receipt.channel] = receipt.received_at - since
                         tell(Event(arrived[receipt.channel], receipt.channel, receipt.summary))
@@ -122,35 +125,38 @@ def _receipts(stack: Stack, service: str, since: float, status: Status) -> list[
     ]
 
 
-async def _firing(
-    stack: Stack, service: str, since: float
-) -> AsyncIterator[tuple[str, float, str]]:
-    health = await stack.api.service_health(service)
-    if health["status"] == "unhealthy" and unix(health["details"]["since"]) >= since:
-        at, reason = unix(health["details"]["since"]), health["details"]["reason"]
-        yield "probe failed", at, f"reason: {reason}"
-    scraped = await _scraped(stack, service, since, 0)
-    if scraped is not None:
-        yield "scraped", scraped, "Prometheus reads probe_success 0"
-    for state in ("pending", "firing"):
-        selector = f'ALERTS{{alertname="{ALERT}",service="{service}",alertstate="{state}"}}'
-        for point in (await stack.api.raw(selector, since))[:1]:
-            yield f"alert {state}", point.at, f"{ALERT} for {service}"
+async def _firing(stack: Stack, service: str, since: float) -> list[tuple[str, float, str]]:
+    """What there is to see of a page on its way, in the order in which it happens."""
+    seen = []
     for alert in await stack.api.alertmanager_alerts(ALERT, service):
         if unix(alert["startsAt"]) >= since:
             receivers = ", ".join(receiver["name"] for receiver in alert["receivers"])
-            yield "routed", unix(alert["startsAt"]), f"Alertmanager has it, for {receivers}"
-
-
-async def _resolving(
-    stack: Stack, service: str, since: float
-) -> AsyncIterator[tuple[str, float, str]]:
+            detail = f"Alertmanager has it, for {receivers}"
+            seen.append(("routed", unix(alert["startsAt"]), detail))
+    for state in ("firing", "pending"):
+        selector = f'ALERTS{{alertname="{ALERT}",service="{service}",alertstate="{state}"}}'
+        if points := await stack.api.raw(selector, since):
+            seen.append((f"alert {state}", points[0].at, f"{ALERT} for {service}"))
+    scraped = await _scraped(stack, service, since, 0)
+    if scraped is not None:
+        seen.append(("scraped", scraped, "Prometheus reads probe_success 0"))
     health = await stack.api.service_health(service)
-    if health["status"] == "healthy" and unix(health["details"]["since"]) >= since:
-        yield "probe succeeded", unix(health["details"]["since"]), "healthy again"
+    if health["status"] == "unhealthy" and unix(health["details"]["since"]) >= since:
+        at, reason = unix(health["details"]["since"]), health["details"]["reason"]
+        seen.append(("probe failed", at, f"reason: {reason}"))
+    return seen[::-1]
+
+
+async def _resolving(stack: Stack, service: str, since: float) -> list[tuple[str, float, str]]:
+    """What there is to see of an all-clear on its way, in the order in which it happens."""
+    seen = []
     scraped = await _scraped(stack, service, since, 1)
     if scraped is not None:
-        yield "scraped", scraped, "Prometheus reads probe_success 1"
+        seen.append(("scraped", scraped, "Prometheus reads probe_success 1"))
+    health = await stack.api.service_health(service)
+    if health["status"] == "healthy" and unix(health["details"]["since"]) >= since:
+        seen.append(("probe succeeded", unix(health["details"]["since"]), "healthy again"))
+    return seen[::-1]
 
 
 async def _scraped(stack: Stack, service: str, since: float, value: float) -> float | None:

@@ -10,6 +10,10 @@ from xdist.scheduler import LoadFileScheduling
 # Beginnings of the names of files whose tests mostly wait for alerts, intervals and deadlines. The
 # longest come first, so that none of them is the last that everybody waits for.
 WAITING = (
+    "tests/demo/test_scenarios",
+    "tests/demo/test_chain",
+    "tests/demo/test_ledger_chain",
+    "tests/demo/test_chaos",
     "tests/demo/",
     "tests/operations/test_channel_tests.py",
     "tests/programs/test_fetch_packages.py",

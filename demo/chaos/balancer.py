@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from demo.listener import accept_no_more
 from programs.process import HOST
 
 _BYTES = 64 * 1024
@@ -46,6 +47,7 @@ async def balancing(
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await accept_no_more(server)
         server.close()
         for writer in writers:
             writer.close()

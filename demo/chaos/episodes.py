@@ -35,13 +35,15 @@ class Span:
 
 async def shown(api: Api, length: str) -> dict[Key, list[Span]]:
     """The runs of each alert within so much time until now."""
+    firing = await api.instant(f'ALERTS{{alertstate="firing"}}[{length}]')
+    # Asked later, so that no evaluation comes between of which it lacks what fires.
     active = {
         _key(one): {at: float(since) for at, since in one["values"]}
         for one in await api.instant(f"ALERTS_FOR_STATE[{length}]")
     }
     return {
         key: _runs([at for at, _ in one["values"]], active.get(key, {}))
-        for one in await api.instant(f'ALERTS{{alertstate="firing"}}[{length}]')
+        for one in firing
         for key in (_key(one),)
     }
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import aiohttp
 import psycopg
@@ -21,13 +21,14 @@ from exporter.ledger.state import BACKED_UP
 
 # Neither is broken by another scenario.
 _CRITICAL, _WARNING = "scanning-service", "blockchain-service"
+_ALERTS = MappingProxyType({_CRITICAL: "ServiceDown", _WARNING: "ServiceDegraded"})
 # Longer than the last step of each ladder.
-_WAITED = {_CRITICAL: timedelta(minutes=11), _WARNING: timedelta(minutes=61)}
+_WAITED = MappingProxyType({_CRITICAL: timedelta(minutes=11), _WARNING: timedelta(minutes=61)})
 _BACKUP_AGE = timedelta(hours=27)
 # More than the pool has connections, and fewer than the API takes requests of one address.
 _READERS = 14
 _UNHEARD = "Unheard"
-_DEADLINE, _POLL_SECONDS = 60.0, 0.25
+_DEADLINE, _POLL_SECONDS = 60.0, 0.5
 
 
 @asynccontextmanager
@@ -36,29 +37,46 @@ async def _nobody_takes_them(stack: Stack) -> AsyncIterator[None]:
     critical, warning = (stack.simulated.services[name] for name in (_CRITICAL, _WARNING))
     await critical.crash()
     warning.degrade()
+    known = {service: asyncio.Event() for service in _WAITED}
     try:
-        for service, waited in _WAITED.items():
-            await _set_back(stack, service, datetime.now(UTC) - waited)
-        yield
+        async with going_on(*(_set_back(stack, service, known[service]) for service in known)):
+            for service, told in known.items():
+                await _wait_known(service, told)
+            yield
     finally:
         await critical.repair()
         await warning.repair()
 
 
-async def _set_back(stack: Stack, service: str, since: datetime) -> None:
-    """Say of the alert of a service that it has waited since then, once the ledger has it."""
+async def _set_back(stack: Stack, service: str, known: asyncio.Event) -> None:
+    """Say of the alert of a service that it has waited for long, once the ledger has it.
+
+    It is said again as long as the scenario lasts: what begins anew waits anew.
+    """
+    since = datetime.now(UTC) - _WAITED[service]
     sql = (
-        "WITH told AS (UPDATE alerts SET waiting_since = %s "
-        "WHERE service = %s AND status = 'active' RETURNING 1) SELECT count(*) FROM told"
+        "UPDATE alerts SET waiting_since = %(since)s WHERE name = %(name)s "
+        "AND service = %(service)s AND status = 'active' "
+        "AND coalesce(waiting_since, starts_at) > %(since)s"
     )
-    deadline = time.monotonic() + _DEADLINE
+    told = {"since": since, "name": _ALERTS[service], "service": service}
     async with await psycopg.AsyncConnection.connect(
         stack.postgres.dsn(), autocommit=True
     ) as connection:
-        while await (await connection.execute(sql, (since, service))).fetchone() == (0,):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the ledger has no alert of {service} after {_DEADLINE:g} s")
+        while True:
+            if (await connection.execute(sql, told)).rowcount:
+                known.set()
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _wait_known(service: str, told: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_DEADLINE):
+            await told.wait()
+    except TimeoutError:
+        raise TimeoutError(
+            f"the ledger has no {_ALERTS[service]} of {service} after {_DEADLINE:g} s"
+        ) from None
 
 
 @asynccontextmanager
@@ -110,18 +128,20 @@ async def _prometheus_keeps_one_back(stack: Stack) -> AsyncIterator[None]:
     path = stack.prometheus.config.parent / "unheard.rules.yml"
     labels = {"severity": "info", "service": "monitoring-service"}
     rule = {"alert": _UNHEARD, "expr": "vector(1)", "labels": labels}
-    second.write(path, {"groups": [{"name": "unheard", "rules": [rule]}]})
     drop = {"source_labels": ["alertname"], "regex": _UNHEARD, "action": "drop"}
 
     def keep_back(document: second.Document) -> None:
         document["alerting"].setdefault("alert_relabel_configs", []).append(drop)
 
-    try:
-        async with second.changed(stack, keep_back):
+    # The rule comes later and goes earlier than what keeps it back: nobody is to hear of it.
+    async with second.changed(stack, keep_back):
+        second.write(path, {"groups": [{"name": "unheard", "rules": [rule]}]})
+        try:
+            await asyncio.to_thread(stack.prometheus.reload)
             yield
-    finally:
-        path.unlink()
-        await asyncio.to_thread(stack.prometheus.reload)
+        finally:
+            path.unlink()
+            await asyncio.to_thread(stack.prometheus.reload)
 
 
 SCENARIOS = (

@@ -36,6 +36,8 @@ pytestmark = [
 # What the issue allows at worst, and what a shared machine may add.
 WORST_PAGE = 45.0
 FAILING = "Most failing, the 10 worst services"
+# No other test here breaks one of these, and nothing depends on them.
+BREAKABLE = ("search-service", "compliance-service", "scanning-service")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -104,8 +106,50 @@ async def test_promtool_finds_nothing_wrong_with_the_metrics(stack: Stack) -> No
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
+# While the dead man's switch of the other tests' chain waits for its first sign of life.
+@pytest.mark.parametrize(
+    ("stop", "expected"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
+)
+async def test_a_demo_that_is_killed_or_interrupted_leaves_no_process(
+    stack: Stack, tmp_path: Path, stop: signal.Signals, expected: int
+) -> None:
+    assert stack.exporter.poll() is None
+    log = tmp_path / "demo.log"
+    demo = child([sys.executable, "-m", "demo"], cwd=ROOT, log=log)
+    deadline = time.monotonic() + 90
+    while "crashes" not in (printed := log.read_text() if log.exists() else ""):
+        assert demo.poll() is None, printed
+        assert time.monotonic() < deadline, printed
+        await asyncio.sleep(0.2)
+    directory = next(line.split()[1] for line in printed.splitlines() if "files " in line)
+    assert processes_of(directory), "nothing was started?"
+    demo.send_signal(stop)
+    assert await asyncio.to_thread(demo.wait, 90) == expected
+    deadline = time.monotonic() + 90
+    while left := processes_of(directory):
+        assert time.monotonic() < deadline, left
+        await asyncio.sleep(0.2)
+
+
+def processes_of(directory: str) -> list[str]:
+    """The command lines of the processes that have anything to do with a directory."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            command = (process / "cmdline").read_bytes()
+            environment = (process / "environ").read_bytes()
+        except OSError:  # it has ended meanwhile, or is another user's
+            continue
+        if directory.encode() in command + environment:
+            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
 async def test_the_watchdog_comes_full_circle(stack: Stack) -> None:
-    deadline = time.monotonic() + 60
+    # What Prometheus threw away, as it may after a reload, it sends again after a minute.
+    deadline = time.monotonic() + 180
     query = "monitoring_watchdog_last_received_timestamp_seconds > 0"
     while not await stack.api.instant(query):
         assert time.monotonic() < deadline, "Alertmanager has not delivered Watchdog"
@@ -141,7 +185,7 @@ async def test_a_panel_without_any_data_says_none_on_purpose(stack: Stack) -> No
 
 @pytest.mark.timeout(600)
 async def test_what_the_dashboards_show_changes_when_a_service_breaks(stack: Stack) -> None:
-    broken = "search-service"
+    broken = await without_a_failure(stack)
     well: dict[str, object] = {
         "services down": [0],
         "state": [2],
@@ -170,6 +214,13 @@ async def test_what_the_dashboards_show_changes_when_a_service_breaks(stack: Sta
         await stack.simulated.services[broken].repair()
     # It goes on to be among those that failed in the last hour.
     await becomes(stack, broken, {**well, "most failing": [broken]})
+
+
+async def without_a_failure(stack: Stack) -> str:
+    """A service of which no probe has failed: a busy machine may have made one fail."""
+    failing = await on_panel(stack.api, asked(stack.platform), "overview", FAILING)
+    troubled = {line.labels["target"] for line in failing}
+    return next(service for service in BREAKABLE if service not in troubled)
 
 
 async def becomes(stack: Stack, service: str, expected: dict[str, object]) -> None:
@@ -215,58 +266,54 @@ async def shown_of(stack: Stack, queries: list[Asked], service: str) -> dict[str
     }
 
 
-async def test_a_crash_pages_everywhere_a_lost_probe_pages_nobody_and_the_all_clear_follows(
+@pytest.mark.timeout(600)
+async def test_a_crash_and_a_hang_page_everywhere_until_the_all_clear_and_a_lost_probe_nobody(
     stack: Stack,
 ) -> None:
-    """The two run side by side: they are about different services."""
+    """The three run side by side: they are about different services."""
     events: list[Event] = []
-    lost = asyncio.create_task(one_failed_probe(stack, "auth-service", WORST_PAGE))
 
     async def acknowledged(since: float) -> None:
         await acknowledge(stack, "ServiceDown", "payment-service", since, events.append)
 
-    done = await break_and_repair(stack, "payment-service", "crash", events.append, acknowledged)
-    assert await lost == []
-    assert set(done.pages) == {"pagerduty", "slack", "email"}
-    assert max(done.pages.values()) <= WORST_PAGE
-    assert set(done.resolves) == {"pagerduty", "slack", "email"}
+    lost, crash, hang = await asyncio.gather(
+        one_failed_probe(stack, "auth-service", WORST_PAGE),
+        break_and_repair(stack, "payment-service", "crash", events.append, acknowledged),
+        break_and_repair(stack, "order-service", "hang", lambda event: None),
+    )
+    assert lost == []
+    for done in (crash, hang):
+        assert set(done.pages) == {"pagerduty", "slack", "email"}
+        assert max(done.pages.values()) <= WORST_PAGE
+        assert set(done.resolves) == {"pagerduty", "slack", "email"}
     order = [event.what for event in events]
     assert order.index("probe failed") < order.index("scraped") < order.index("alert pending")
     assert order.index("alert pending") < order.index("alert firing") < order.index("pagerduty")
     assert order.index("pagerduty") < order.index("acknowledged") < order.index("ladder stays")
-
-
-async def test_a_service_that_hangs_is_paged_as_well(stack: Stack) -> None:
-    since = time.time()
-    stack.simulated.services["order-service"].hang()
-    try:
-        receipt = await stack.sinks.wait_for(
-            lambda receipt: (
-                receipt.channel == "pagerduty"
-                and receipt.received_at >= since
-                and "order-service" in receipt.alerts
-            ),
-            WORST_PAGE,
-        )
-    finally:
-        await stack.simulated.services["order-service"].repair()
-    assert receipt.status == "firing"
-    assert receipt.body["payload"]["severity"] == "critical"
+    severities = {
+        receipt.body["payload"]["severity"]
+        for receipt in stack.sinks.receipts
+        if (receipt.channel, receipt.status) == ("pagerduty", "firing")
+        and "order-service" in receipt.alerts
+    }
+    assert severities == {"critical"}
 
 
 async def test_the_ledger_has_each_alert_from_its_start_to_its_end(stack: Stack) -> None:
     assert await stack.api.instant("max(alert_ledger_store_up) == 1")
     query = "SELECT status, starts_at, ends_at FROM alerts WHERE name = 'ServiceDown' AND service ="
-    deadline = time.monotonic() + WORST_PAGE
+    deadline = time.monotonic() + 120
     with closing(sqlite3.connect(stack.directory / "ledger.sqlite3")) as ledger:
         for service in ("payment-service", "order-service"):
             while True:
-                (found,) = ledger.execute(f"{query} '{service}'").fetchall()
-                if found[0] == "resolved":
+                found = ledger.execute(f"{query} '{service}'").fetchall()
+                # PagerDuty, which was waited for, may hear of an alert before the ledger does.
+                if [status for status, *_ in found] == ["resolved"]:
                     break
                 assert time.monotonic() < deadline, found
                 await asyncio.sleep(0.5)
-            assert found[1] < found[2]
+            ((_, starts_at, ends_at),) = found
+            assert starts_at < ends_at
         assert ledger.execute("SELECT * FROM alerts WHERE name = 'Watchdog'").fetchall() == []
 
 
@@ -308,41 +355,3 @@ async def test_the_runbook_link_of_a_message_leads_to_a_page(stack: Stack) -> No
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             assert response.status == 200
             assert f"<h1>{alert.name}</h1>" in await response.text()
-
-
-@pytest.mark.parametrize(
-    ("stop", "expected"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
-)
-async def test_a_demo_that_is_killed_or_interrupted_leaves_no_process(
-    tmp_path: Path, stop: signal.Signals, expected: int
-) -> None:
-    log = tmp_path / "demo.log"
-    demo = child([sys.executable, "-m", "demo"], cwd=ROOT, log=log)
-    deadline = time.monotonic() + 90
-    while "crashes" not in (printed := log.read_text() if log.exists() else ""):
-        assert demo.poll() is None, printed
-        assert time.monotonic() < deadline, printed
-        await asyncio.sleep(0.2)
-    directory = next(line.split()[1] for line in printed.splitlines() if "files " in line)
-    assert processes_of(directory), "nothing was started?"
-    demo.send_signal(stop)
-    assert await asyncio.to_thread(demo.wait, 30) == expected
-    while left := processes_of(directory):
-        assert time.monotonic() < deadline, left
-        await asyncio.sleep(0.2)
-
-
-def processes_of(directory: str) -> list[str]:
-    """The command lines of the processes that have anything to do with a directory."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            command = (process / "cmdline").read_bytes()
-            environment = (process / "environ").read_bytes()
-        except OSError:  # it has ended meanwhile, or is another user's
-            continue
-        if directory.encode() in command + environment:
-            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
-    return found

@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -298,23 +299,34 @@ async def test_the_end_is_in_the_history_and_in_the_statistics(scene: Scene) -> 
         return not any([await scene.of(service, "acknowledged") for service in services])
 
     await until(over)
-    history = (await scene.get("alerts/history?name=ServiceDown"))["alerts"]
-    kept = [one for one in history if unix(one["startsAt"]) > scene.broken_at]
+
+    async def counted_alike() -> Any:
+        """The history and the statistics, as soon as both have the same alerts."""
+        listed = (await scene.get("alerts/history?name=ServiceDown"))["alerts"]
+        told = (await scene.get("alerts/statistics?window=24h"))["alerts"]
+        (of_name,) = [one for one in told if one["name"] == "ServiceDown"]
+        return (listed, of_name) if of_name["count"] == len(listed) else None
+
+    history, counted = await until(counted_alike)
+    # A probe that a busy machine holds up makes others besides, which nobody acknowledges.
+    ours = [one for one in history if one["service"] in scene.ids]
+    kept = [one for one in ours if unix(one["startsAt"]) > scene.broken_at]
     assert {one["service"]: one["id"] for one in kept} == scene.ids
     assert len(kept) == 2
     for one in kept:
         assert one["status"] == "resolved"
         assert one["startsAt"] < one["acknowledgedAt"] < one["endsAt"]
-    (counted,) = [
-        one
-        for one in (await scene.get("alerts/statistics?window=24h"))["alerts"]
-        if one["name"] == "ServiceDown"
-    ]
-    assert (counted["count"], counted["acknowledged"]) == (len(history), 2)
-    assert counted["mttaSeconds"] < counted["mttrSeconds"]
+    assert counted["acknowledged"] == 2
+    assert counted["mttaSeconds"] == pytest.approx(mean_until("acknowledgedAt", kept), abs=0.1)
+    assert counted["mttrSeconds"] == pytest.approx(mean_until("endsAt", history), abs=0.1)
     # One in time, and one after the manager had been paged.
     assert (counted["breaches"], counted["acknowledgedInTimeShare"]) == (1, 0.5)
     assert scene.stack.sinks.refusals == ()
+
+
+def mean_until(then: str, alerts: list[dict[str, Any]]) -> float:
+    """How long it took on average from the start until then, in seconds."""
+    return fmean(unix(one[then]) - unix(one["startsAt"]) for one in alerts)
 
 
 async def test_what_was_false_is_marked_and_a_backup_is_made(scene: Scene, tmp_path: Path) -> None:

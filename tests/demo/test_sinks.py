@@ -16,7 +16,7 @@ import pytest
 
 from demo.sinks import BODY_BYTES, Sinks
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 ROUTING_KEY = "0123456789abcdef" * 2
 SENDER = "alerts@example.com"
 RECIPIENT = "oncall@example.com"

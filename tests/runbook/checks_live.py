@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from classes import Checked
 from front import NAME
-from live import Live, of_today, until
+from live import Live, of_today, one_day, until
 from printed import ROOT
 
 from model.load import load
@@ -59,6 +59,7 @@ def bucket(live: Live, name: str) -> tuple[Path, dict[str, str]]:
 async def a_verified_backup_is_sent_by_the_hook_and_comes_back(
     live: Live, upload: str, download: str
 ) -> None:
+    await one_day()
     directory, variables = bucket(live, "backups")
     # The hook is the runbook's own command; what it names is what we have made.
     hook, named = _NAME_OF_TODAY.subn("{file}", " ".join(upload.replace("\\\n", " ").split()))

@@ -10,7 +10,7 @@ import checks_docker
 import checks_kubernetes
 import checks_live
 from classes import Checked, Run
-from live import BROKEN, Live, of_today
+from live import BROKEN, Live, of_today, one_day
 from printed import ROOT
 
 
@@ -88,6 +88,7 @@ async def refunds_by_the_minute(live: Live, line: str) -> None:
 async def a_backup_goes_away_and_is_restored_elsewhere(
     live: Live, backup: str, fetch: str, restore: str
 ) -> None:
+    await one_day()
     directory, variables = checks_live.bucket(live, "own")
     said = await live.run(f"cd {directory} && {backup}", variables=variables)
     assert said.out.splitlines()[-1].startswith("done: ")

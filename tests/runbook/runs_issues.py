@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import datetime
 
 from classes import Run
@@ -46,10 +47,17 @@ async def connections_by_who_has_them(live: Live, line: str) -> None:
 async def idle_connections_end_and_the_service_does_not_mind(live: Live, line: str) -> None:
     as_printed = (await live.run(line)).out
     assert "pg_terminate_backend" in as_printed
-    # None has been idle for so long here.
-    assert "(0 rows)" in as_printed
-    ended = (await live.run(line.replace("5 minutes", "0 seconds"))).out
-    assert " t\n" in ended
+    assert re.search(r"\(\d+ rows?\)", as_printed)
+    # None need have been idle for so long here.
+    at_once = line.replace("5 minutes", "0 seconds")
+    ended = (await live.run(at_once.replace("pg_term", "pid, pg_term"))).out
+    pids = re.findall(r"^ *(\d+) \| t$", ended, re.MULTILINE)
+    assert pids
+
+    async def gone() -> bool:
+        return not live.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid IN ({', '.join(pids)})")
+
+    await until(gone)
     alert = await live.alert()
     for _ in range(3):
         assert (await live.api(f"/api/alerts/{alert}"))["id"] == alert
@@ -61,9 +69,17 @@ async def the_one_worker_without_a_token_on_this_machine(live: Live, line: str) 
     assert worker["name"] == "alert-evaluation"
     every = live.stack.platform.workers.alert_evaluation
     assert worker["interval"] == every.total_seconds() * 1000
+
+    async def runs_well() -> bool:
+        nonlocal worker
+        before, worker = worker, await live.json(line)
+        if worker["errorCount"] > before["errorCount"]:
+            return False
+        return bool(worker["successCount"] > before["successCount"])
+
+    # A run may have lost its connection to what the runbook ends besides.
+    await until(runs_well)
     assert worker["status"] in ("idle", "running")
-    assert worker["successCount"] >= 1
-    assert worker["errorCount"] == 0
 
 
 async def what_alertmanager_delivers(live: Live, line: str) -> None:
