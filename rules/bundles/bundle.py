@@ -12,7 +12,7 @@ from model.durations import parse
 from rules import yaml_text
 from rules.bundles.blocks import ALERTS_ASKED, EXPRS_ASKED, FED, Block
 from rules.bundles.marks import MARK, marked_alerts, marked_samples, marked_series
-from rules.bundles.needs import Need
+from rules.bundles.needs import Need, Rule
 from rules.samples import ended
 
 # What a test group costs promtool by itself, in evaluations of a rule: a database is made for it.
@@ -56,8 +56,8 @@ class _Member:
         for group in self.need.groups:
             name = f"{self.prefix}{group.settings['name']}"
             head = yaml_text.write([{**group.settings, "name": name}])
-            rules = (one.varying if self.can_be_short else one.whole for one in group.rules)
-            yield name, f"{head}  rules:\n{self._named(''.join(rules))}"
+            rules = "".join(self._written(rule) for rule in group.rules)
+            yield name, f"{head}  rules:\n{self._named(rules)}"
 
     def fed(self, last: timedelta, step: timedelta) -> str:
         """The series that are fed, which end where it asks for nothing more."""
@@ -73,6 +73,12 @@ class _Member:
         """What it asks of expressions."""
         text = self.block.sections.get(EXPRS_ASKED, "")
         return self._named(marked_samples(text, self.need.asked))
+
+    def _written(self, rule: Rule) -> str:
+        """A rule with those of its texts that are looked at."""
+        if ALERTS_ASKED not in self.block.sections:
+            return rule.bare
+        return rule.varying if self.can_be_short else rule.whole
 
     def _short(self, text: str) -> str:
         for line in self._constant(text):

@@ -64,6 +64,11 @@ class Rule:
         kept = {name: text for name, text in texts.items() if name not in self.constant}
         return self._text({**self.document, "annotations": kept})
 
+    @cached_property
+    def bare(self) -> str:
+        """The same without any annotation."""
+        return self._text({k: v for k, v in self.document.items() if k != "annotations"})
+
     def _text(self, document: Mapping[str, Any]) -> str:
         kind = "record" if self.record else "alert"
         expr = marked_expr(self.expr, (one.name for one in self.reads))

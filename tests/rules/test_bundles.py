@@ -303,3 +303,21 @@ def test_a_constant_annotation_is_left_out_only_where_it_is_what_the_rule_says(
     rules = {"r": RULES.replace("    labels:\n      severity: critical\n", "")}
     found = proved(tests, rules, asked, tmp_path / "bundles")
     assert found == ({"t"} if passes else set())
+
+
+def test_where_only_firing_is_asked_for_no_annotation_is_evaluated(tmp_path: Path) -> None:
+    firing = 'ALERTS{alertname="Down",alertstate="firing"}'
+    sample = 'ALERTS{alertname="Down",alertstate="firing",job="x",severity="critical"}'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": UP, "values": "0x3"}],
+        "promql_expr_test": [
+            {"expr": firing, "eval_time": "1m", "exp_samples": [{"labels": sample, "value": 1}]}
+        ],
+    }
+    document = {"rule_files": ["r"], "evaluation_interval": "1m", "tests": [test]}
+    tests = {"t": yaml_file(document)}
+    [made] = packed(tests, {"r": RULES})
+    [group] = yaml.safe_load(made.texts("r")[0])["groups"]
+    assert [rule.keys() for rule in group["rules"]] == [{"alert", "expr", "labels"}]
+    assert proved(tests, {"r": RULES}, asked, tmp_path / "bundles") == {"t"}
