@@ -47,7 +47,7 @@ def maintenance_cases(alert: Alert, platform: Platform) -> Iterator[Case]:
     maintained = int((begins + waits) / step) + 2
     doubted = int(waits / step) + 2
     # Long enough for an alert that is wrongly held back to end.
-    after = int(alert.keep_firing_for / step) + 3
+    after = int(scene.timing.keeps / step) + 3
     steps = maintained + doubted + after
 
     fed = scene.laid(scene.fed(value), steps=steps - scene.timing.lead // step)

@@ -150,7 +150,8 @@ def _whole_range(alert: Alert, condition: Threshold, platform: Platform) -> Iter
     length = lengths.pop()
     step = length / _STEPS
     scene = _Recorded.of(alert, platform, most=_TARGETS, direct=True)
-    now = Timing(step, scene.timing.lead, seconds(0), seconds(0), seconds(0))
+    at_once = seconds(0)
+    now = Timing(step, scene.timing.lead, at_once, at_once, waits=at_once, keeps=at_once)
     scene = replace(scene, timing=now, feed=replace(scene.feed, step=step))
     grows = frozenset(p.inner.series_name for p in over if p.function in _GROWING)
     left = now.lead + (_OTHERS - 1) * step + length

@@ -82,7 +82,7 @@ def _is_forgotten(alert: Alert, looks_back: timedelta, platform: Platform) -> It
     # a line needs two of them.
     needs_two = is_rate(alert.expr) or _predicts(alert.expr)
     edge = 2 * when.step if looks_back else timedelta(0)
-    held = when.lead + lasts * when.step + looks_back + alert.keep_firing_for
+    held = when.lead + lasts * when.step + looks_back + when.keeps
     ended = held if needs_two else held + when.step
     yield Case(
         alert,
@@ -128,7 +128,7 @@ def _turns(alert: Alert, platform: Platform) -> Iterator[Case]:
     volume = max((_ample(ratio, when.step) for ratio in ratios), default=None)
     scene = replace(scene, feed=replace(scene.feed, volume=volume))
     lasts = (when.settled + when.waits) // when.step + 1
-    after = lasts + alert.keep_firing_for // when.step + 3
+    after = lasts + when.keeps // when.step + 3
     quiet = {one.notation(): one for one in _quietly(scene, condition) if not one.shift}
     grows = {part.inner.series_name for part in over if part.function in _GROWING}
 
@@ -140,7 +140,7 @@ def _turns(alert: Alert, platform: Platform) -> Iterator[Case]:
             then = replace(then, start=reached * _MORE + then.per_second * seconds)
         return f"{before} {then.values(after, when.step)}"
 
-    held = when.lead + lasts * when.step + alert.keep_firing_for
+    held = when.lead + lasts * when.step + when.keeps
     yield Case(
         alert,
         when.step,

@@ -33,7 +33,7 @@ class Timing:
 
     History begins at 0 and the present, in which the case is decided, at `lead`. The condition may
     hold from `early` after that, and has its exact value from `settled` after that. Then the alert
-    `waits` until it fires: for as many steps as its `for` takes.
+    `waits` until it fires, and `keeps` firing after it: as many steps as its settings take.
     """
 
     step: timedelta
@@ -41,6 +41,7 @@ class Timing:
     early: timedelta
     settled: timedelta
     waits: timedelta
+    keeps: timedelta
 
     @property
     def holds(self) -> timedelta:
@@ -75,9 +76,9 @@ def timing(alert: Alert, platform: Platform, pace: Pace) -> Timing:
     finest = platform.watched_by.evaluation_interval
     step = _step(alert, finest, pace)
     settled = settles(alert.expr, step, amply=pace.amply, direct=pace.direct)
-    waits = -(-alert.for_ // step) * step
+    waits, keeps = (-(-length // step) * step for length in (alert.for_, alert.keep_firing_for))
     early = _early(alert, step, settled)
-    return Timing(step, lead(alert.expr, pace.present), early, settled, waits)
+    return Timing(step, lead(alert.expr, pace.present), early, settled, waits, keeps)
 
 
 def can_fill(alert: Alert, platform: Platform) -> bool:
@@ -120,7 +121,8 @@ def _longest(alert: Alert, finest: timedelta, pace: Pace) -> timedelta:
     lengths, usual = _lengths(alert, pace), _usual(alert)
     lasts = [length / 4 for length in lengths] + [by / _SEGMENT for by in usual]
     most = min(lasts, default=max(alert.for_, _MOMENT))
-    return max(step for step in _dividing([*lengths, *usual], lengths, finest) if step <= most)
+    steps = _dividing([*lengths, *usual], lengths, finest)
+    return max((step for step in steps if step <= most), default=finest)
 
 
 def _fitting(alert: Alert, finest: timedelta, pace: Pace) -> list[timedelta]:

@@ -15,6 +15,7 @@ from model.platform import Platform
 from model.promql import Expr
 from programs import find
 from rules import alerts, unit_tests
+from rules.compile import compile_files
 from rules.output import Files
 from rules.series import Feed, results
 
@@ -138,3 +139,20 @@ def test_a_join_has_a_result_only_where_both_sides_have_one() -> None:
     assert targets(And(slow > 1, refuses > 399, on=("target",))) == of_services
     by_target = slow, max_by(refuses, "target")
     assert targets(Ratio(*by_target, at_least=1, on=("target",)) > 1) == of_services
+
+
+# --- evaluations that fit into nothing ----------------------------------------------------------
+
+
+def test_evaluations_need_not_divide_what_an_alert_waits_for_nor_its_ranges(tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "tuned_config.py").read_text()
+    seldom = "Prometheus(evaluation_interval=seconds(30))"
+    text = text.replace('name="tuned",', f'name="tuned", watched_by={seldom},')
+    config = tmp_path / "config.py"
+    config.write_text(text.replace("    Platform,\n", "    Platform,\n    Prometheus,\n"))
+    found = compile_files(load(config))
+    for path, file in found.items():
+        (tmp_path / Path(path).name).write_text(file)
+    assert "keep_firing_for: 20s" in found["rules/generated/availability.rules.yml"]
+    tests = [Path(path).name for path in found if path.endswith(".test.yml")]
+    assert promtool(tmp_path, "test", "rules", *tests) == ""
